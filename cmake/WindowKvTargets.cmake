@@ -1,0 +1,42 @@
+# windowkv_library(NAME SOURCES ... PUBLIC ... PRIVATE ...): one library per folder.
+# windowkv_executable(NAME SOURCES ... LIBRARIES ...): a program in build/<preset>/bin.
+# windowkv_test(NAME SOURCES ... LIBRARIES ... [ENVIRONMENT ...] [LABELS ...]): a GoogleTest program.
+# All of them treat warnings as errors, and include by repository path.
+set(WINDOWKV_SANITIZE "" CACHE STRING "Value for -fsanitize, empty for none")
+
+add_library(windowkv_build_options INTERFACE)
+target_include_directories(windowkv_build_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(windowkv_build_options INTERFACE -Wall -Wextra -Werror -Wno-unused-parameter)
+if(WINDOWKV_SANITIZE)
+  target_compile_options(windowkv_build_options INTERFACE
+    -fsanitize=${WINDOWKV_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(windowkv_build_options INTERFACE -fsanitize=${WINDOWKV_SANITIZE})
+endif()
+
+function(windowkv_library NAME)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(windowkv_${NAME} STATIC ${ARG_SOURCES})
+  add_library(windowkv::${NAME} ALIAS windowkv_${NAME})
+  target_link_libraries(windowkv_${NAME} PUBLIC ${ARG_PUBLIC} PRIVATE windowkv_build_options ${ARG_PRIVATE})
+  target_include_directories(windowkv_${NAME} PUBLIC ${CMAKE_SOURCE_DIR})
+endfunction()
+
+function(windowkv_executable NAME)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+  add_executable(${NAME} ${ARG_SOURCES})
+  target_link_libraries(${NAME} PRIVATE windowkv_build_options ${ARG_LIBRARIES})
+endfunction()
+
+function(windowkv_test NAME)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES;ENVIRONMENT;LABELS" ${ARGN})
+  add_executable(${NAME} ${ARG_SOURCES})
+  set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_link_libraries(${NAME} PRIVATE windowkv_build_options ${ARG_LIBRARIES} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${NAME} COMMAND ${NAME})
+  set_tests_properties(${NAME} PROPERTIES
+    TIMEOUT 300
+    ENVIRONMENT "WINDOWKV_SOURCE_DIR=${CMAKE_SOURCE_DIR};WINDOWKV_BIN_DIR=${CMAKE_BINARY_DIR}/bin;${ARG_ENVIRONMENT}")
+  if(ARG_LABELS)
+    set_tests_properties(${NAME} PROPERTIES LABELS "${ARG_LABELS}")
+  endif()
+endfunction()

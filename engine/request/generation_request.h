@@ -1,0 +1,40 @@
+#ifndef WINDOWKV_ENGINE_REQUEST_GENERATION_REQUEST_H_
+#define WINDOWKV_ENGINE_REQUEST_GENERATION_REQUEST_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "engine/base/task.h"
+#include "engine/kv_cache/cache_config.h"
+#include "engine/sampling/sampling_params.h"
+
+namespace windowkv {
+
+struct ChatMessage {
+  std::string role;  // "system", "user" or "assistant"
+  std::string content;
+};
+
+using PromptText = std::string;
+using PromptChat = std::vector<ChatMessage>;
+using PromptTokens = std::vector<int32_t>;
+
+// One client call, already converted from the wire. A value, owned by whoever holds it until it is
+// moved into Engine::Submit.
+struct GenerationRequest {
+  std::string request_id;
+  std::variant<PromptText, PromptChat, PromptTokens> prompt;
+  SamplingParams sampling;
+  CacheOptions cache;
+  std::optional<TaskVerdict> task;  // unset: the engine's default task
+  bool echo_kept_ranges = false;
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_REQUEST_GENERATION_REQUEST_H_

@@ -1,0 +1,104 @@
+#ifndef WINDOWKV_ENGINE_RUNTIME_ENGINE_H_
+#define WINDOWKV_ENGINE_RUNTIME_ENGINE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "engine/base/engine_metrics.h"
+#include "engine/kv_cache/cache_config.h"
+#include "engine/request/generation_request.h"
+#include "engine/request/token_stream.h"
+#include "engine/sampling/sampling_params.h"
+
+namespace windowkv {
+
+enum class ComputeDtype {
+  kAuto,  // bfloat16 where the processor multiplies it natively and the weights are not float32
+  kFloat32,
+  kBfloat16,
+};
+
+struct EngineConfig {
+  std::string model_dir;
+  ComputeDtype dtype = ComputeDtype::kAuto;
+  int64_t kv_pool_bytes = int64_t{1} << 30;
+  int32_t block_size = 16;    // tokens per KV block
+  int32_t max_running = 64;   // sequences admitted at once
+  int32_t max_waiting = 256;  // requests queued; one more is RESOURCE_EXHAUSTED
+  int32_t num_threads = 0;    // for the model's operations; 0: one per core
+  int32_t tokenizer_threads = 1;
+  int32_t prefill_chunk = 2048;  // query rows of one layer in a prefill slice
+  CacheDefaults cache_defaults;
+};
+
+// Facts about the loaded model, constant after Engine::Create.
+struct ModelInfo {
+  std::string name;
+  std::string architecture;
+  int32_t num_layers = 0;
+  int32_t num_heads = 0;
+  int32_t num_kv_heads = 0;
+  int32_t head_dim = 0;
+  int32_t vocab_size = 0;
+  int32_t context_length = 0;
+  std::string dtype;
+  int32_t block_size = 0;
+  int64_t block_bytes = 0;
+  int64_t kv_pool_bytes = 0;
+  std::string chat_template;  // "llama3", "chatml" or empty
+  CacheDefaults cache_defaults;
+  SamplingParams sampling_defaults;
+};
+
+struct EngineLoad {
+  int64_t free_blocks = 0;
+  int64_t total_blocks = 0;
+  int32_t running = 0;
+  int32_t waiting = 0;
+  bool accepting = false;
+};
+
+// What a server needs of an engine: the seam between the RPC layer and the model, and where a fake
+// goes in tests. All methods are thread-safe and none waits for the engine thread, except Drain.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // Takes the request; its events come on the stream. Errors: INVALID_ARGUMENT (an option, naming
+  // the field), RESOURCE_EXHAUSTED (queue full, with a retry delay), UNAVAILABLE (draining),
+  // FAILED_PRECONDITION (chat input without a known template). What depends on the prompt's tokens
+  // (OUT_OF_RANGE, a budget too small) comes as the stream's first event.
+  virtual absl::StatusOr<std::shared_ptr<TokenStream>> Submit(GenerationRequest request) = 0;
+
+  // The tokens Submit would read for this prompt.
+  virtual absl::StatusOr<std::vector<int32_t>> Tokenize(
+      const std::variant<PromptText, PromptChat>& prompt) const = 0;
+  // The text of one token alone, special tokens included.
+  virtual std::string TokenText(int32_t token_id) const = 0;
+
+  virtual const ModelInfo& model_info() const = 0;
+  virtual EngineLoad load() const = 0;
+
+  // Time since the engine thread last finished a slice or found nothing to do.
+  virtual absl::Duration heartbeat_age() const = 0;
+
+  // Refuses new requests from now on, waits until the accepted ones ended or `timeout` passed, then
+  // ends the rest with UNAVAILABLE.
+  virtual void Drain(absl::Duration timeout) = 0;
+};
+
+// Loads the checkpoint and starts the engine thread; the destructor ends running requests with
+// UNAVAILABLE and joins it. `metrics` outlives the engine. Errors name the file, the tensor or key,
+// what was expected and what was found.
+absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const EngineConfig& config,
+                                                     EngineMetrics* metrics);
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_RUNTIME_ENGINE_H_

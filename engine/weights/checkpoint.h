@@ -1,0 +1,47 @@
+#ifndef WINDOWKV_ENGINE_WEIGHTS_CHECKPOINT_H_
+#define WINDOWKV_ENGINE_WEIGHTS_CHECKPOINT_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/weights/safetensors.h"
+
+namespace windowkv {
+
+// The weights of a model directory in Hugging Face layout: model.safetensors, or the shards that
+// model.safetensors.index.json names. Constant after Open; thread-safe.
+class Checkpoint {
+ public:
+  // Errors name the file, the tensor, what was expected and what was found.
+  static absl::StatusOr<Checkpoint> Open(const std::string& dir);
+
+  bool Has(std::string_view name) const;
+
+  // A copy of the tensor in `dtype`, contiguous, with its shape checked. NOT_FOUND: no such tensor.
+  // DATA_LOSS: another shape.
+  absl::StatusOr<at::Tensor> Load(std::string_view name, const std::vector<int64_t>& shape,
+                                  at::ScalarType dtype) const;
+
+  // The dtype most weights are stored in.
+  WeightDtype dtype() const { return dtype_; }
+
+ private:
+  struct Entry {
+    const SafetensorsFile* file = nullptr;
+    const WeightView* view = nullptr;
+  };
+  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  std::map<std::string, Entry, std::less<>> tensors_;
+  WeightDtype dtype_ = WeightDtype::kFloat32;
+  std::string dir_;
+};
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_WEIGHTS_CHECKPOINT_H_
