@@ -1,0 +1,32 @@
+#ifndef WINDOWKV_SERVER_RPC_SERVER_OPTIONS_H_
+#define WINDOWKV_SERVER_RPC_SERVER_OPTIONS_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "server/rpc/host_port.h"
+
+namespace windowkv {
+
+// PEM files; empty for none. Without certificate and key the server speaks plain text; with
+// `client_ca_file` only clients with a certificate from that authority are let in.
+struct TlsFiles {
+  std::string certificate_file;
+  std::string key_file;
+  std::string client_ca_file;
+};
+
+// What the three servers have in common, validated. A value.
+struct ServerOptions {
+  std::string program;  // "windowkv-generation"
+  HostPort listen;
+  HostPort http;
+  TlsFiles tls;
+  absl::Duration drain_timeout = absl::Seconds(30);
+  int max_message_bytes = 16 << 20;  // of one received message
+  std::string log_level = "info";
+};
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_SERVER_RPC_SERVER_OPTIONS_H_

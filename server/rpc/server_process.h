@@ -1,0 +1,91 @@
+#ifndef WINDOWKV_SERVER_RPC_SERVER_PROCESS_H_
+#define WINDOWKV_SERVER_RPC_SERVER_PROCESS_H_
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "engine/base/thread_annotations.h"
+#include "grpcpp/impl/codegen/service_type.h"
+#include "grpcpp/server.h"
+#include "server/rpc/health_service.h"
+#include "server/rpc/host_port.h"
+#include "server/rpc/logging.h"
+#include "server/rpc/server_options.h"
+#include "server/rpc/shutdown_signals.h"
+
+namespace windowkv {
+
+// What a server process serves. Everything pointed to outlives the process object.
+struct ServedProgram {
+  struct Service {
+    std::string name;  // for health: v1::GenerationService::service_full_name()
+    grpc::Service* service = nullptr;
+  };
+  std::vector<Service> services;
+
+  // Asked every `health_interval` by a thread of the process's own; quick. Unset: always healthy.
+  std::function<bool()> is_healthy;
+  absl::Duration health_interval = absl::Seconds(1);
+
+  // Called once at shutdown, after health turned NOT_SERVING and while RPCs are still served:
+  // refuses new work and waits for the accepted, at most this long. Unset: running RPCs get that
+  // time.
+  std::function<void(absl::Duration timeout)> drain;
+};
+
+// The life of a server: listens with health and reflection beside the program's services, says that
+// it is ready, waits for a signal, drains, stops. Owned by main.
+class ServerProcess {
+ public:
+  // Listens and serves. Errors: INVALID_ARGUMENT (TLS files), UNAVAILABLE (the address is taken).
+  static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const ServerOptions& options,
+                                                              ServedProgram program, Logger logger);
+  // Shuts down, without waiting for running RPCs, unless that was done.
+  ~ServerProcess();
+
+  // The gRPC address in use, the port a real one.
+  const HostPort& address() const { return address_; }
+
+  // True while healthy, false once shutdown began: what /readyz says. Any thread.
+  bool serving() const;
+  // The program's own health, whether draining or not: what /livez says. Any thread.
+  bool healthy() const;
+
+  // Prints the ready line to stdout, waits for a signal and shuts down. Returns main's exit code.
+  int ServeUntilSignal(const HostPort& http, ShutdownSignals& signals);
+
+  // Health NOT_SERVING, drain, stop. At most drain_timeout and a moment for the last writes.
+  void Shutdown();
+
+ private:
+  ServerProcess(const ServerOptions& options, ServedProgram program, Logger logger);
+  absl::Status Listen();
+  void ProbeHealth();
+  void StopProbe();
+  void Stop(absl::Time deadline);
+
+  const ServerOptions options_;
+  const ServedProgram program_;
+  const Logger logger_;
+  HostPort address_;
+  HealthService health_;
+  std::unique_ptr<grpc::Server> server_;
+
+  mutable std::mutex mu_;
+  std::condition_variable stopping_cv_;
+  bool healthy_ WINDOWKV_GUARDED_BY(mu_) = false;
+  bool stopping_ WINDOWKV_GUARDED_BY(mu_) = false;
+  std::thread probe_;
+};
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_SERVER_RPC_SERVER_PROCESS_H_
