@@ -3,12 +3,16 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/weights/safetensors.h"
 
@@ -23,8 +27,9 @@ class Checkpoint {
 
   bool Has(std::string_view name) const;
 
-  // A copy of the tensor in `dtype`, contiguous, with its shape checked. NOT_FOUND: no such tensor.
-  // DATA_LOSS: another shape.
+  // A copy of the tensor in `dtype` (float32 or bfloat16), contiguous, with its shape checked.
+  // NOT_FOUND: no such tensor. DATA_LOSS: another shape, or stored as something else than F32, F16
+  // or BF16.
   absl::StatusOr<at::Tensor> Load(std::string_view name, const std::vector<int64_t>& shape,
                                   at::ScalarType dtype) const;
 
@@ -32,14 +37,21 @@ class Checkpoint {
   WeightDtype dtype() const { return dtype_; }
 
  private:
+  explicit Checkpoint(std::string dir) : dir_(std::move(dir)) {}
+  absl::Status OpenSingleFile(const std::string& path);
+  absl::Status OpenShards(const std::string& index_path);
+  absl::Status AddShard(const std::string& index_path, const std::string& shard,
+                        const std::vector<std::string>& names);
+  void FindMainDtype();
+
   struct Entry {
     const SafetensorsFile* file = nullptr;
-    const WeightView* view = nullptr;
+    const WeightView* view = nullptr;  // null when `file` holds it in another dtype
   };
+  std::string dir_;
   std::vector<std::unique_ptr<SafetensorsFile>> files_;
   std::map<std::string, Entry, std::less<>> tensors_;
   WeightDtype dtype_ = WeightDtype::kFloat32;
-  std::string dir_;
 };
 
 }  // namespace windowkv

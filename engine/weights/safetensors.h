@@ -6,9 +6,10 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace windowkv {
@@ -24,8 +25,9 @@ struct WeightView {
 };
 
 // A safetensors file, mapped read-only. Open checks the header completely: its length, every dtype,
-// shape and byte range, that ranges lie inside the file and do not overlap. Tensors of other dtypes
-// than WeightDtype are checked and left out. Constant after Open; thread-safe.
+// shape and byte range, that ranges lie inside the file, do not overlap and leave no byte out.
+// Tensors of other dtypes than WeightDtype are checked and left out. Constant after Open;
+// thread-safe.
 class SafetensorsFile {
  public:
   // NOT_FOUND, or DATA_LOSS naming file, tensor, expected and found.
@@ -35,14 +37,22 @@ class SafetensorsFile {
   SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
   const std::map<std::string, WeightView, std::less<>>& tensors() const { return tensors_; }
+  // The tensors left out, and their dtypes as the file names them.
+  const std::map<std::string, std::string, std::less<>>& other_dtypes() const {
+    return other_dtypes_;
+  }
   const std::string& path() const { return path_; }
 
  private:
-  SafetensorsFile() = default;
+  explicit SafetensorsFile(std::string path) : path_(std::move(path)) {}
+  absl::Status Map();
+  absl::Status ReadHeader();
+
   std::string path_;
   const std::byte* mapping_ = nullptr;
   size_t mapping_bytes_ = 0;
   std::map<std::string, WeightView, std::less<>> tensors_;
+  std::map<std::string, std::string, std::less<>> other_dtypes_;
 };
 
 }  // namespace windowkv
