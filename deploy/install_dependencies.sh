@@ -3,7 +3,7 @@
 # .deps/ of this checkout, LibTorch's CPU part and the googleapis protos from Python wheels.
 # On a machine that has everything it changes nothing and needs no network.
 #
-#   deploy/install_dependencies.sh [--tests]     --tests: also what the checks in .ci/run need
+#   deploy/install_dependencies.sh [--checks]     --checks: also what the checks in .ci/run need
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -138,8 +138,8 @@ main() {
   local wanted=("${PACKAGES[@]}")
   case ${1-} in
     '') ;;
-    --tests) wanted+=("${CHECK_PACKAGES[@]}") ;;
-    *) fail "unknown argument '$1'" "the only one is --tests" ;;
+    --checks) wanted+=("${CHECK_PACKAGES[@]}") ;;
+    *) fail "unknown argument '$1'" "the only one is --checks" ;;
   esac
   check_system
   if ! { has_libtorch && has_googleapis; } && ! python_with_pip >/dev/null; then
