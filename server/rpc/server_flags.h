@@ -1,14 +1,11 @@
 #ifndef WINDOWKV_SERVER_RPC_SERVER_FLAGS_H_
 #define WINDOWKV_SERVER_RPC_SERVER_FLAGS_H_
 
-#include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "CLI/CLI.hpp"
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "server/rpc/server_options.h"
 
@@ -17,7 +14,7 @@ namespace windowkv {
 // The command line of a server: flags that all share (--listen, --http, --config, --log-level,
 // --drain-timeout, --max-message-bytes, --tls-…, --version) and the program's own, each of them
 // also an environment variable (--max-running: WINDOWKV_MAX_RUNNING) and a line of the --config
-// file (max-running=64). A flag beats the environment, which beats the file. Used by main only.
+// file (max-running=64). A flag beats the file, which beats the environment. Used by main only.
 class ServerFlags {
  public:
   // `listen` and `http` are the defaults of the flags of these names.
@@ -25,9 +22,8 @@ class ServerFlags {
 
   // To add the program's own flags to, before Parse.
   CLI::App& app() { return app_; }
-  // Flags whose values take units: "1GiB" (bytes, KiB, MiB, GiB, TiB), "30s" (absl::ParseDuration).
-  // `value` holds the default.
-  CLI::Option* AddBytes(const std::string& name, int64_t* value, const std::string& help);
+  // A flag such as "30s" or "1m30s", not negative. `value` holds the default. For bytes use
+  // app().add_option(...)->transform(CLI::AsSizeValue(false)), which reads "1GiB".
   CLI::Option* AddDuration(const std::string& name, absl::Duration* value, const std::string& help);
 
   // Fills the flags' variables and options(). Returns an exit code when the program is done: 0
@@ -45,9 +41,6 @@ class ServerFlags {
   std::string listen_;
   std::string http_;
 };
-
-// Bytes of "1073741824", "1GiB", "512 MiB". INVALID_ARGUMENT saying what was found.
-absl::StatusOr<int64_t> ParseBytes(std::string_view text);
 
 }  // namespace windowkv
 

@@ -68,8 +68,10 @@ class ServerProcess {
  private:
   ServerProcess(const ServerOptions& options, ServedProgram program, Logger logger);
   absl::Status Listen();
-  void ProbeHealth();
-  void StopProbe();
+  void UpdateHealth();
+  void ProbeHealth();  // the probe thread
+  // Health NOT_SERVING for good. False when that was done before.
+  bool StopProbe();
   void Stop(absl::Time deadline);
 
   const ServerOptions options_;

@@ -1,0 +1,98 @@
+#include "server/rpc/server_flags.h"
+
+#include <algorithm>
+#include <cctype>
+#include <iostream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/status.h"
+#include "server/rpc/build_version.h"
+
+namespace windowkv {
+namespace {
+
+constexpr int kBadUsage = 2;
+
+std::string EnvironmentName(const std::string& flag) {
+  std::string name = "WINDOWKV_" + flag;
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
+    return c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  });
+  return name;
+}
+
+}  // namespace
+
+ServerFlags::ServerFlags(std::string program, std::string description, std::string listen,
+                         std::string http)
+    : app_(std::move(description), program), listen_(std::move(listen)), http_(std::move(http)) {
+  options_.program = std::move(program);
+  app_.set_version_flag("--version", absl::StrCat(options_.program, " ", ToAbsl(BuildVersion())));
+  app_.set_config("--config", "", "File of flags, one `name=value` a line; flags come first");
+  app_.allow_config_extras(CLI::config_extras_mode::error);
+  app_.option_defaults()->always_capture_default();
+  app_.add_option("--listen", listen_, "HOST:PORT for gRPC; port 0 takes a free one");
+  app_.add_option("--http", http_,
+                  "HOST:PORT for /metrics, /livez and /readyz; port 0 takes a free one");
+  app_.add_option("--log-level", options_.log_level, "Least severe log lines written")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}));
+  AddDuration("--drain-timeout", &options_.drain_timeout,
+              "How long running requests may go on after SIGTERM");
+  app_.add_option("--max-message-bytes", options_.max_message_bytes,
+                  "Longest request message; units such as 16MiB are understood")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(1024, 1 << 30));
+  app_.add_option("--tls-cert", options_.tls.certificate_file,
+                  "PEM certificate chain; without it gRPC is plain text");
+  app_.add_option("--tls-key", options_.tls.key_file, "PEM private key of --tls-cert");
+  app_.add_option("--tls-client-ca", options_.tls.client_ca_file,
+                  "PEM authority: only clients with a certificate from it are let in");
+}
+
+CLI::Option* ServerFlags::AddDuration(const std::string& name, absl::Duration* value,
+                                      const std::string& help) {
+  auto parse = [value](const std::string& text) {
+    absl::Duration parsed;
+    if (!absl::ParseDuration(text, &parsed) || parsed < absl::ZeroDuration()) {
+      throw CLI::ValidationError(
+          absl::StrCat("expected a duration such as 30s or 1m30s, found \"", text, "\""));
+    }
+    *value = parsed;
+  };
+  return app_.add_option_function<std::string>(name, parse, help)
+      ->type_name("DURATION")
+      ->default_str(absl::FormatDuration(*value));
+}
+
+std::optional<int> ServerFlags::Parse(int argc, const char* const* argv) {
+  for (CLI::Option* option : app_.get_options()) {
+    const std::string name = option->get_single_name();
+    if (name == "help" || name == "version" || name == "config") continue;
+    option->envname(EnvironmentName(name));
+  }
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app_.exit(error);  // --help, --version
+    std::cerr << options_.program << ": " << error.what() << "\n";
+    return kBadUsage;
+  }
+  if (absl::Status status = Validate(); !status.ok()) {
+    std::cerr << options_.program << ": " << status.message() << "\n";
+    return kBadUsage;
+  }
+  return std::nullopt;
+}
+
+absl::Status ServerFlags::Validate() {
+  auto listen = ParseHostPort(listen_);
+  if (!listen.ok()) return Annotate(listen.status(), "--listen");
+  auto http = ParseHostPort(http_);
+  if (!http.ok()) return Annotate(http.status(), "--http");
+  options_.listen = *std::move(listen);
+  options_.http = *std::move(http);
+  return absl::OkStatus();
+}
+
+}  // namespace windowkv

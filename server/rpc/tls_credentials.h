@@ -1,0 +1,21 @@
+#ifndef WINDOWKV_SERVER_RPC_TLS_CREDENTIALS_H_
+#define WINDOWKV_SERVER_RPC_TLS_CREDENTIALS_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "grpcpp/security/server_credentials.h"
+#include "server/rpc/server_options.h"
+
+namespace windowkv {
+
+// Credentials to listen with: plain text when no file is named, TLS with certificate and key,
+// mutual TLS with a client authority as well. INVALID_ARGUMENT: a certificate without its key or
+// the inverse, a client authority without them, a file that is not PEM. NOT_FOUND: a file that
+// cannot be read.
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
+    const TlsFiles& files);
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_SERVER_RPC_TLS_CREDENTIALS_H_
