@@ -63,10 +63,10 @@ install_packages() {
     as_root=(sudo)
   fi
   say "about to install ${#missing[@]} Debian packages with apt-get: ${missing[*]}"
-  "${as_root[@]}" apt-get update -q ||
+  "${as_root[@]}" apt-get update -qq ||
     fail "apt-get update" "see apt-get's message above; check the network and the apt sources"
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -q -y --no-install-recommends "${missing[@]}" ||
+    apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null ||
     fail "apt-get install" "see apt-get's message above; on Ubuntu the universe component is needed"
 }
 
