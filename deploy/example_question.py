@@ -88,7 +88,7 @@ def print_table(table):
 
 def main():
     command, directory = sys.argv[1], pathlib.Path(sys.argv[2])
-    document = (directory / "example_document.txt").read_text(encoding="utf-8")
+    document = (directory / "example_document.txt").read_text(encoding="utf-8").removesuffix("\n")
     question = json.loads((directory / "example_question.json").read_text(encoding="utf-8"))
     if command == "prompt":
         sys.stdout.write(f"{document}\n\n{question['question']}")
