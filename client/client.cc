@@ -1,0 +1,148 @@
+#include "client/client.h"
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <chrono>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "client/error_details.h"
+
+namespace windowkv::client {
+namespace {
+
+absl::Status CheckTarget(const std::string& target) {
+  const size_t colon = target.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(target.substr(colon + 1), &port) || port < 1 || port > 65535) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("target is \"", target, "\", must be HOST:PORT with a port in [1, 65535]"));
+  }
+  return absl::OkStatus();
+}
+
+// The whole of `path`; an empty path gives an empty string, which gRPC reads as "not set".
+absl::StatusOr<std::string> ReadPem(const std::string& path) {
+  if (path.empty()) return std::string();
+  std::ifstream file(path, std::ios::binary);
+  std::string content{std::istreambuf_iterator<char>(file), {}};
+  if (!file || content.empty()) {
+    return absl::NotFoundError(absl::StrCat("cannot read the TLS file ", path));
+  }
+  return content;
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
+    const std::optional<TlsFiles>& tls) {
+  if (!tls) return grpc::InsecureChannelCredentials();
+  if (tls->cert_file.empty() != tls->key_file.empty()) {
+    return absl::InvalidArgumentError("a TLS certificate and its key must be given together");
+  }
+  grpc::SslCredentialsOptions options;
+  const std::pair<const std::string*, std::string*> files[] = {
+      {&tls->ca_file, &options.pem_root_certs},
+      {&tls->cert_file, &options.pem_cert_chain},
+      {&tls->key_file, &options.pem_private_key}};
+  for (const auto& [path, content] : files) {
+    absl::StatusOr<std::string> pem = ReadPem(*path);
+    if (!pem.ok()) return pem.status();
+    *content = *std::move(pem);
+  }
+  return grpc::SslCredentials(options);
+}
+
+void SetDeadline(absl::Duration timeout, grpc::ClientContext* context) {
+  const absl::Duration kNoDeadline = absl::Hours(24 * 365);  // keeps the sum below in range
+  if (timeout >= kNoDeadline) return;
+  context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(timeout));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ConnectOptions& options) {
+  if (absl::Status status = CheckTarget(options.target); !status.ok()) return status;
+  auto credentials = Credentials(options.tls);
+  if (!credentials.ok()) return credentials.status();
+  grpc::ChannelArguments arguments;
+  // Receipts with kept ranges and token lists of long prompts pass gRPC's default of 4 MiB.
+  arguments.SetMaxReceiveMessageSize(-1);
+  return std::unique_ptr<Client>(
+      new Client(grpc::CreateCustomChannel(options.target, *credentials, arguments)));
+}
+
+Client::Client(std::shared_ptr<grpc::Channel> channel)
+    : channel_(std::move(channel)),
+      generation_(v1::GenerationService::NewStub(channel_)),
+      classifier_(v1::ClassifierService::NewStub(channel_)) {}
+
+absl::Status Client::Generate(const v1::GenerateRequest& request, const CallOptions& options,
+                              const std::function<void(const v1::GenerateResponse&)>& on_message) {
+  grpc::ClientContext context;
+  SetDeadline(options.timeout, &context);
+  CancellationScope scope(options.cancellation, &context);
+  auto reader = generation_->Generate(&context, request);
+  bool answered = false;
+  v1::GenerateResponse message;
+  while (reader->Read(&message)) {
+    answered = true;
+    on_message(message);
+  }
+  return ToStatus(reader->Finish(), answered);
+}
+
+absl::StatusOr<v1::TokenizeResponse> Client::Tokenize(const v1::TokenizeRequest& request,
+                                                      const CallOptions& options) {
+  return Unary<v1::TokenizeResponse>(options, [&](auto* context, auto* response) {
+    return generation_->Tokenize(context, request, response);
+  });
+}
+
+absl::StatusOr<v1::ModelInfo> Client::GetModelInfo(const CallOptions& options) {
+  return Unary<v1::ModelInfo>(options, [&](auto* context, auto* response) {
+    return generation_->GetModelInfo(context, v1::GetModelInfoRequest(), response);
+  });
+}
+
+absl::StatusOr<v1::Load> Client::GetLoad(const CallOptions& options) {
+  return Unary<v1::Load>(options, [&](auto* context, auto* response) {
+    return generation_->GetLoad(context, v1::GetLoadRequest(), response);
+  });
+}
+
+absl::StatusOr<v1::ClassifyResponse> Client::Classify(const v1::ClassifyRequest& request,
+                                                      const CallOptions& options) {
+  return Unary<v1::ClassifyResponse>(options, [&](auto* context, auto* response) {
+    return classifier_->Classify(context, request, response);
+  });
+}
+
+template <typename Response, typename Method>
+absl::StatusOr<Response> Client::Unary(const CallOptions& options, const Method& method) {
+  grpc::ClientContext context;
+  SetDeadline(options.timeout, &context);
+  CancellationScope scope(options.cancellation, &context);
+  Response response;
+  const grpc::Status status = method(&context, &response);
+  if (!status.ok()) return ToStatus(status, /*answered=*/false);
+  return response;
+}
+
+// Our servers send details with every UNAVAILABLE of theirs, so one without is gRPC's own: the
+// connection failed. A deadline that passes before the connection stands means the same.
+absl::Status Client::ToStatus(const grpc::Status& status, bool answered) const {
+  absl::Status result = FromRpcStatus(status);
+  if (answered || !status.error_details().empty()) return result;
+  const bool connected = channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
+  if (absl::IsUnavailable(result) || (absl::IsDeadlineExceeded(result) && !connected)) {
+    return MarkUnreachable(std::move(result));
+  }
+  return result;
+}
+
+}  // namespace windowkv::client

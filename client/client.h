@@ -1,0 +1,76 @@
+#ifndef WINDOWKV_CLIENT_CLIENT_H_
+#define WINDOWKV_CLIENT_CLIENT_H_
+
+#include <grpcpp/channel.h>
+#include <windowkv/v1/classifier.grpc.pb.h>
+#include <windowkv/v1/generation.grpc.pb.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/cancellation.h"
+
+namespace windowkv::client {
+
+// PEM files for TLS. Empty `ca_file`: the system's roots. `cert_file` and `key_file` go together
+// and are for servers that ask clients for a certificate.
+struct TlsFiles {
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
+};
+
+struct ConnectOptions {
+  // HOST:PORT of a router, a generation backend or a classifier.
+  std::string target;
+  // Unset: plain text.
+  std::optional<TlsFiles> tls;
+};
+
+struct CallOptions {
+  // From the call to its last message.
+  absl::Duration timeout = absl::InfiniteDuration();
+  // May be null; not owned.
+  Cancellation* cancellation = nullptr;
+};
+
+// One connection to one server, made on the first call. Owned by the caller; thread-safe. Calls
+// block until they end. Errors are the server's, with its google.rpc details as payloads (see
+// error_details.h); IsUnreachable tells "nobody answered" from "the server said UNAVAILABLE".
+class Client {
+ public:
+  // INVALID_ARGUMENT: the target is not HOST:PORT, or a TLS certificate comes without its key.
+  // NOT_FOUND: a TLS file cannot be read.
+  static absl::StatusOr<std::unique_ptr<Client>> Create(const ConnectOptions& options);
+
+  // Calls `on_message` on this thread for each message of the stream, in order.
+  absl::Status Generate(const v1::GenerateRequest& request, const CallOptions& options,
+                        const std::function<void(const v1::GenerateResponse&)>& on_message);
+  absl::StatusOr<v1::TokenizeResponse> Tokenize(const v1::TokenizeRequest& request,
+                                                const CallOptions& options);
+  absl::StatusOr<v1::ModelInfo> GetModelInfo(const CallOptions& options);
+  absl::StatusOr<v1::Load> GetLoad(const CallOptions& options);
+  absl::StatusOr<v1::ClassifyResponse> Classify(const v1::ClassifyRequest& request,
+                                                const CallOptions& options);
+
+ private:
+  explicit Client(std::shared_ptr<grpc::Channel> channel);
+
+  template <typename Response, typename Method>
+  absl::StatusOr<Response> Unary(const CallOptions& options, const Method& method);
+  absl::Status ToStatus(const grpc::Status& status, bool answered) const;
+
+  // Constant after construction.
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::GenerationService::Stub> generation_;
+  const std::unique_ptr<v1::ClassifierService::Stub> classifier_;
+};
+
+}  // namespace windowkv::client
+
+#endif  // WINDOWKV_CLIENT_CLIENT_H_

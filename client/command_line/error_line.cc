@@ -1,0 +1,27 @@
+#include "client/command_line/error_line.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "client/error_details.h"
+
+namespace windowkv::client {
+
+std::string ErrorLine(const absl::Status& status) {
+  const ErrorDetails details = DetailsOf(status);
+  std::string line = absl::StatusCodeToString(status.code());
+  if (!details.fields.empty()) absl::StrAppend(&line, " ", absl::StrJoin(details.fields, ", "));
+  absl::StrAppend(&line, ": ", status.message());
+  if (!details.reason.empty()) absl::StrAppend(&line, " [", details.reason, "]");
+  if (details.retry_after) {
+    absl::StrAppend(&line, "; retry after ", absl::FormatDuration(*details.retry_after));
+  }
+  return absl::StrReplaceAll(line, {{"\n", " "}, {"\r", " "}});
+}
+
+ExitCode ExitCodeFor(const absl::Status& status) {
+  if (status.ok()) return kExitDone;
+  return IsUnreachable(status) ? kExitUnreachable : kExitServerError;
+}
+
+}  // namespace windowkv::client

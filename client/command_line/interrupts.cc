@@ -1,0 +1,43 @@
+#include "client/command_line/interrupts.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "client/command_line/error_line.h"
+
+namespace windowkv::client {
+
+Interrupts::Interrupts(Cancellation* cancellation)
+    : cancellation_(cancellation), stop_event_(eventfd(0, EFD_CLOEXEC)) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signals_ = signalfd(-1, &set, SFD_CLOEXEC);
+  thread_ = std::thread([this] { Wait(); });
+}
+
+Interrupts::~Interrupts() {
+  eventfd_write(stop_event_, 1);
+  thread_.join();
+  close(signals_);
+  close(stop_event_);
+}
+
+void Interrupts::Wait() {
+  bool interrupted = false;
+  pollfd events[] = {{stop_event_, POLLIN, 0}, {signals_, POLLIN, 0}};
+  while (poll(events, 2, -1) >= 0 && (events[0].revents & POLLIN) == 0) {
+    signalfd_siginfo signal;
+    if (read(signals_, &signal, sizeof(signal)) != sizeof(signal)) continue;
+    if (interrupted) _exit(kExitInterrupted);
+    interrupted = true;
+    cancellation_->Cancel();
+  }
+}
+
+}  // namespace windowkv::client

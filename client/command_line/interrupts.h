@@ -1,0 +1,31 @@
+#ifndef WINDOWKV_CLIENT_COMMAND_LINE_INTERRUPTS_H_
+#define WINDOWKV_CLIENT_COMMAND_LINE_INTERRUPTS_H_
+
+#include <thread>
+
+#include "client/cancellation.h"
+
+namespace windowkv::client {
+
+// Turns the first SIGINT or SIGTERM into Cancellation::Cancel, on a thread of its own because
+// cancelling is not allowed in a signal handler. A second signal ends the process at once. Make it
+// in main() before any other thread starts: threads inherit the blocked signals.
+class Interrupts {
+ public:
+  explicit Interrupts(Cancellation* cancellation);
+  ~Interrupts();
+  Interrupts(const Interrupts&) = delete;
+  Interrupts& operator=(const Interrupts&) = delete;
+
+ private:
+  void Wait();
+
+  Cancellation* const cancellation_;  // not owned
+  const int stop_event_;              // eventfd: readable when the thread must end
+  int signals_ = -1;                  // signalfd
+  std::thread thread_;
+};
+
+}  // namespace windowkv::client
+
+#endif  // WINDOWKV_CLIENT_COMMAND_LINE_INTERRUPTS_H_

@@ -1,0 +1,73 @@
+#include "client/command_line/prompt_input.h"
+
+#include <utf8proc.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace windowkv::client {
+namespace {
+
+absl::StatusOr<std::string> ReadAll(std::istream& in, const std::string& name) {
+  std::string content{std::istreambuf_iterator<char>(in), {}};
+  if (in.bad()) return absl::NotFoundError(absl::StrCat("cannot read ", name));
+  return content;
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  // A directory opens, and fails on the first read.
+  if (!file || (file.peek(), file.bad() || errno == EISDIR)) {
+    return absl::NotFoundError(
+        absl::StrCat("cannot read --prompt-file ", path, ": ", std::strerror(errno)));
+  }
+  file.clear();
+  return ReadAll(file, path);
+}
+
+}  // namespace
+
+void AddPromptFlags(CLI::App* app, PromptFlags* flags) {
+  flags->text_option = app->add_option("--prompt", flags->text, "The prompt")
+                           ->type_name("TEXT")
+                           ->group("Input (one of them)");
+  flags->file_option = app->add_option("--prompt-file", flags->file,
+                                       "File that holds the prompt; - is standard input")
+                           ->type_name("FILE")
+                           ->group("Input (one of them)")
+                           ->excludes(flags->text_option);
+}
+
+absl::StatusOr<std::string> ReadPrompt(const PromptFlags& flags, std::istream& standard_input) {
+  if (!flags.given()) return absl::InvalidArgumentError("give --prompt or --prompt-file");
+  absl::StatusOr<std::string> text = flags.text;
+  if (flags.file_option->count() > 0) {
+    text = flags.file == "-" ? ReadAll(standard_input, "standard input") : ReadFile(flags.file);
+  }
+  if (!text.ok()) return text;
+  if (absl::Status status = CheckUtf8("the prompt", *text); !status.ok()) return status;
+  return text;
+}
+
+absl::Status CheckUtf8(std::string_view what, std::string_view text) {
+  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+  const auto size = static_cast<utf8proc_ssize_t>(text.size());
+  for (utf8proc_ssize_t at = 0; at < size;) {
+    utf8proc_int32_t code_point = 0;
+    const utf8proc_ssize_t length = utf8proc_iterate(bytes + at, size - at, &code_point);
+    if (length <= 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(std::string(what), " is not UTF-8 at byte ", at));
+    }
+    at += length;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace windowkv::client

@@ -1,0 +1,23 @@
+#ifndef WINDOWKV_CLIENT_COMMAND_LINE_QUANTITY_TEXT_H_
+#define WINDOWKV_CLIENT_COMMAND_LINE_QUANTITY_TEXT_H_
+
+#include <google/protobuf/duration.pb.h>
+
+#include <cstdint>
+#include <string>
+
+#include "absl/time/time.h"
+
+// Numbers with units, for people.
+
+namespace windowkv::client {
+
+// "812 B", "1.5 KiB", "64.0 MiB".
+std::string BytesText(int64_t bytes);
+// "0.42 ms", "812 ms", "3.21 s".
+std::string DurationText(absl::Duration duration);
+absl::Duration ToAbsl(const google::protobuf::Duration& duration);
+
+}  // namespace windowkv::client
+
+#endif  // WINDOWKV_CLIENT_COMMAND_LINE_QUANTITY_TEXT_H_

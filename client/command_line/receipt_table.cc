@@ -1,0 +1,98 @@
+#include "client/command_line/receipt_table.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/command_line/enum_names.h"
+#include "client/command_line/quantity_text.h"
+
+namespace windowkv::client {
+namespace {
+
+std::string Row(const std::string& name, const std::string& value) {
+  return absl::StrFormat("%-9s %s\n", name, value);
+}
+
+std::string Percent(double part, double whole) {
+  return whole > 0 ? absl::StrFormat(" (%.1f %%)", 100 * part / whole) : "";
+}
+
+std::string PolicyText(const v1::Receipt& receipt) {
+  std::string text = EnumName(receipt.policy());
+  if (receipt.strategy() != v1::STRATEGY_UNSPECIFIED) {
+    absl::StrAppend(&text, ", ", EnumName(receipt.strategy()));
+  }
+  return text;
+}
+
+std::string TaskText(const v1::Receipt& receipt) {
+  if (receipt.task() == v1::TASK_UNSPECIFIED) return "not needed";
+  std::string text = EnumName(receipt.task());
+  if (receipt.task_confidence() > 0) {
+    absl::StrAppendFormat(&text, ", confidence %.2f", receipt.task_confidence());
+  }
+  if (!receipt.fallback_reason().empty()) {
+    absl::StrAppend(&text, " (", receipt.fallback_reason(), ")");
+  }
+  return text;
+}
+
+std::string GroupRow(const v1::Receipt::Group& group, int prompt_tokens) {
+  const std::string layers = absl::StrFormat("layers %d-%d", group.first_layer(),
+                                             group.first_layer() + group.num_layers() - 1);
+  std::string row =
+      absl::StrFormat("  %-14s kept %6d of budget %6d%s\n", layers, group.kept_tokens(),
+                      group.budget_tokens(), Percent(group.kept_tokens(), prompt_tokens));
+  for (const auto& range : group.kept_ranges()) {
+    absl::StrAppendFormat(&row, "    [%d, %d)\n", range.begin(), range.end());
+  }
+  return row;
+}
+
+std::string TimesText(const v1::Finished& finished) {
+  const v1::Usage& usage = finished.usage();
+  return absl::StrCat("queued ", DurationText(ToAbsl(usage.queued())), ", prefill ",
+                      DurationText(ToAbsl(usage.prefill())), " (selection ",
+                      DurationText(ToAbsl(finished.receipt().selection_time())), "), first token ",
+                      DurationText(ToAbsl(usage.time_to_first_token())), ", decode ",
+                      DurationText(ToAbsl(usage.decode())));
+}
+
+// `decode` runs from the first token to the last, so it made one token fewer than there are.
+std::string SpeedText(const v1::Usage& usage) {
+  const double seconds = absl::ToDoubleSeconds(ToAbsl(usage.decode()));
+  const double prefill = absl::ToDoubleSeconds(ToAbsl(usage.prefill()));
+  std::string text = prefill > 0
+                         ? absl::StrFormat("read %.0f tokens/s", usage.prompt_tokens() / prefill)
+                         : "read -";
+  if (usage.completion_tokens() < 2 || seconds <= 0) return text;
+  return text + absl::StrFormat(", write %.1f tokens/s", (usage.completion_tokens() - 1) / seconds);
+}
+
+}  // namespace
+
+std::string ReceiptTable(const v1::Finished& finished) {
+  const v1::Receipt& receipt = finished.receipt();
+  const v1::Usage& usage = finished.usage();
+  std::string end = EnumName(finished.finish_reason());
+  if (!finished.matched_stop().empty()) {
+    absl::StrAppend(&end, " at \"", finished.matched_stop(), "\"");
+  }
+  std::string table =
+      Row("tokens", absl::StrFormat("prompt %d, generated %d, ended by %s", usage.prompt_tokens(),
+                                    usage.completion_tokens(), end)) +
+      Row("policy", PolicyText(receipt)) + Row("task", TaskText(receipt));
+  for (const auto& group : receipt.groups()) {
+    absl::StrAppend(&table, GroupRow(group, usage.prompt_tokens()));
+  }
+  absl::StrAppend(&table,
+                  Row("KV bytes", absl::StrCat("full ", BytesText(receipt.bytes_full()), ", kept ",
+                                               BytesText(receipt.bytes_kept()),
+                                               Percent(static_cast<double>(receipt.bytes_kept()),
+                                                       static_cast<double>(receipt.bytes_full())),
+                                               ", peak while reading ",
+                                               BytesText(receipt.bytes_prefill_peak()))),
+                  Row("times", TimesText(finished)), Row("speed", SpeedText(usage)));
+  return table;
+}
+
+}  // namespace windowkv::client

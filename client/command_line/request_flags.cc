@@ -1,0 +1,84 @@
+#include "client/command_line/request_flags.h"
+
+#include <utility>
+
+#include "client/command_line/cache_flags.h"
+#include "client/command_line/enum_names.h"
+#include "client/command_line/field_flag.h"
+#include "client/command_line/sampling_flags.h"
+
+namespace windowkv::client {
+namespace {
+
+void AddInputFlags(CLI::App* app, RequestFlags* flags) {
+  AddPromptFlags(app, &flags->prompt);
+  v1::GenerateRequest* request = &flags->request;
+  auto* token_ids =
+      AddRepeated<int32_t>(app, "--token-ids", "ID,ID,...",
+                           "Prompt as token ids, used as they are; each in [0, vocab_size)",
+                           [=](int32_t id) { request->mutable_token_ids()->add_ids(id); })
+          ->delimiter(',')
+          ->group("Input (one of them)")
+          ->excludes(flags->prompt.text_option)
+          ->excludes(flags->prompt.file_option);
+  auto* chat =
+      app->add_flag("--chat", flags->chat,
+                    "The prompt is one user message, rendered by the model's chat template")
+          ->excludes(token_ids)
+          ->group("Input");
+  app->add_option("--system", flags->system, "System message before the user's; needs --chat")
+      ->type_name("TEXT")
+      ->needs(chat)
+      ->group("Input");
+  AddField<std::string>(app, "--request-id", "TEXT",
+                        "Name on every log line; at most 128 bytes, default: the server's choice",
+                        [=](const std::string& id) { request->set_request_id(id); })
+      ->group("Input");
+  AddEnumFlag<v1::Task>(app, "--task", "The prompt's task; default: the router classifies it",
+                        [=](v1::Task task) { request->set_task(task); })
+      ->group("Input");
+}
+
+absl::Status CheckTexts(const RequestFlags& flags) {
+  absl::Status status = CheckUtf8("--system", flags.system);
+  status.Update(CheckUtf8("--request-id", flags.request.request_id()));
+  for (const std::string& stop : flags.request.sampling().stop()) {
+    status.Update(CheckUtf8("--stop", stop));
+  }
+  return status;
+}
+
+void AddMessage(const std::string& role, std::string content, v1::ChatMessages* chat) {
+  v1::ChatMessage* message = chat->add_messages();
+  message->set_role(role);
+  message->set_content(std::move(content));
+}
+
+}  // namespace
+
+void AddRequestFlags(CLI::App* app, RequestFlags* flags) {
+  AddInputFlags(app, flags);
+  AddSamplingFlags(app, &flags->request);
+  AddCacheFlags(app, &flags->request);
+}
+
+absl::StatusOr<v1::GenerateRequest> BuildRequest(const RequestFlags& flags,
+                                                 std::istream& standard_input) {
+  if (absl::Status status = CheckTexts(flags); !status.ok()) return status;
+  v1::GenerateRequest request = flags.request;
+  if (request.has_token_ids()) return request;
+  if (!flags.prompt.given()) {
+    return absl::InvalidArgumentError("give --prompt, --prompt-file or --token-ids");
+  }
+  absl::StatusOr<std::string> prompt = ReadPrompt(flags.prompt, standard_input);
+  if (!prompt.ok()) return prompt.status();
+  if (!flags.chat) {
+    request.set_text(*std::move(prompt));
+    return request;
+  }
+  if (!flags.system.empty()) AddMessage("system", flags.system, request.mutable_chat());
+  AddMessage("user", *std::move(prompt), request.mutable_chat());
+  return request;
+}
+
+}  // namespace windowkv::client

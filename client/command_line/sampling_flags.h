@@ -1,0 +1,16 @@
+#ifndef WINDOWKV_CLIENT_COMMAND_LINE_SAMPLING_FLAGS_H_
+#define WINDOWKV_CLIENT_COMMAND_LINE_SAMPLING_FLAGS_H_
+
+#include <windowkv/v1/generation.pb.h>
+
+#include <CLI/CLI.hpp>
+
+namespace windowkv::client {
+
+// How the next token is chosen and when the text ends: the fields of SamplingParams.
+// `request` must outlive the parse.
+void AddSamplingFlags(CLI::App* app, v1::GenerateRequest* request);
+
+}  // namespace windowkv::client
+
+#endif  // WINDOWKV_CLIENT_COMMAND_LINE_SAMPLING_FLAGS_H_
