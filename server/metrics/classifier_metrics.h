@@ -28,6 +28,8 @@ class ClassifierMetrics {
   void OnRunning(int running);
 
  private:
+  ClassifierMetrics(MetricsRegistry* registry, const MetricLabels& model);
+
   CounterFamily& decisions_;
   HistogramFamily& confidence_;
   prometheus::Counter& tokens_read_;

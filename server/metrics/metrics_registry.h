@@ -17,6 +17,8 @@ class Family;
 
 namespace windowkv {
 
+class ProcessMetrics;
+
 using MetricLabels = std::map<std::string, std::string>;
 using CounterFamily = prometheus::Family<prometheus::Counter>;
 using GaugeFamily = prometheus::Family<prometheus::Gauge>;
@@ -50,8 +52,6 @@ class MetricsRegistry {
   std::string Text() const;
 
  private:
-  class ProcessMetrics;
-
   std::unique_ptr<prometheus::Registry> registry_;
   std::unique_ptr<ProcessMetrics> process_;
 };

@@ -23,6 +23,7 @@ class PrometheusEngineMetrics final : public EngineMetrics {
   void OnState(const State& state) override;
 
  private:
+  PrometheusEngineMetrics(MetricsRegistry* registry, const MetricLabels& model);
   void ObserveCompression(const RequestEnd& end);
 
   prometheus::Gauge& running_;

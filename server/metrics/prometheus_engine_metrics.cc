@@ -1,0 +1,181 @@
+#include "server/metrics/prometheus_engine_metrics.h"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "prometheus/counter.h"
+#include "prometheus/family.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+
+namespace windowkv {
+namespace {
+
+// 256 KiB to 64 GiB, each four times the one before.
+std::vector<double> ByteBounds() {
+  std::vector<double> bounds;
+  for (double bound = 256 << 10; bound <= double{64} * (1 << 30); bound *= 4) {
+    bounds.push_back(bound);
+  }
+  return bounds;
+}
+
+// A decode step takes well under a millisecond on a small model.
+std::vector<double> StepBounds() {
+  return {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5};
+}
+
+std::vector<double> BatchBounds() { return {0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512}; }
+
+MetricLabels SuccessLabels(std::string_view policy, std::string_view task,
+                           std::string_view finish_reason) {
+  return {{"policy", std::string(policy)},
+          {"task", std::string(task)},
+          {"finish_reason", std::string(finish_reason)}};
+}
+
+// Series that exist from the start, so that a rate sees their first event.
+void AddExpectedSeries(CounterFamily* successes, CounterFamily* failures) {
+  for (const char* policy : {"full", "windowkv"}) {
+    for (const char* task : {"localization", "aggregation"}) {
+      for (const char* reason : {"stop", "length"}) {
+        successes->Add(SuccessLabels(policy, task, reason));
+      }
+    }
+  }
+  for (const auto code :
+       {absl::StatusCode::kInvalidArgument, absl::StatusCode::kOutOfRange,
+        absl::StatusCode::kResourceExhausted, absl::StatusCode::kUnavailable,
+        absl::StatusCode::kFailedPrecondition, absl::StatusCode::kDeadlineExceeded,
+        absl::StatusCode::kCancelled, absl::StatusCode::kInternal}) {
+    failures->Add({{"code", absl::StatusCodeToString(code)}});
+  }
+}
+
+}  // namespace
+
+PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* registry,
+                                                 const std::string& model)
+    : PrometheusEngineMetrics(registry, MetricLabels{{"model", model}}) {}
+
+PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* r, const MetricLabels& model)
+    : running_(r->AddGauge("windowkv_requests_running", "Requests being read or decoded", model)),
+      waiting_(r->AddGauge("windowkv_requests_waiting", "Requests in the queue", model)),
+      successes_(r->AddCounters("windowkv_request_success_total",
+                                "Requests that ended well, by finish reason", model)),
+      failures_(r->AddCounters("windowkv_request_failures_total",
+                               "Requests that were refused or ended with an error, by code",
+                               model)),
+      prompt_tokens_(r->AddCounter("windowkv_prompt_tokens_total",
+                                   "Prompt tokens of requests that ended well", model)),
+      generated_tokens_(
+          r->AddCounter("windowkv_generated_tokens_total", "Tokens generated", model)),
+      time_to_first_token_(r->AddHistogram("windowkv_time_to_first_token_seconds",
+                                           "From a request's arrival to its first token",
+                                           LatencyBounds(), model)),
+      inter_token_(r->AddHistogram("windowkv_inter_token_latency_seconds",
+                                   "Between two tokens of one sequence", LatencyBounds(), model)),
+      end_to_end_(r->AddHistogram("windowkv_request_duration_seconds",
+                                  "From a request's arrival to its end", LatencyBounds(), model)),
+      queued_(r->AddHistogram("windowkv_request_queue_seconds", "Waiting before prefill began",
+                              LatencyBounds(), model)),
+      prefill_(r->AddHistogram("windowkv_request_prefill_seconds",
+                               "From the first prefill slice to the first token", LatencyBounds(),
+                               model)),
+      decode_(r->AddHistogram("windowkv_request_decode_seconds", "From the first token to the last",
+                              LatencyBounds(), model)),
+      pool_size_(r->AddGauge("windowkv_kv_pool_size_bytes", "KV blocks of the pool", model)),
+      pool_used_(r->AddGauge("windowkv_kv_pool_used_bytes",
+                             "KV blocks in use or reserved by admitted requests", model)),
+      pool_utilization_(
+          r->AddGauge("windowkv_kv_pool_utilization_ratio", "Share of the KV pool in use", model)),
+      full_equivalent_(r->AddGauge("windowkv_kv_full_equivalent_bytes",
+                                   "KV bytes a full cache would need for what is running", model)),
+      held_(r->AddGauge("windowkv_kv_held_bytes", "KV bytes held by what is running", model)),
+      saved_now_(r->AddGauge("windowkv_kv_saved_now_bytes",
+                             "KV bytes that compression saves for what is running", model)),
+      saved_(r->AddCounter("windowkv_kv_saved_bytes_total",
+                           "KV bytes of prompts that compression freed, ended requests", model)),
+      kept_fraction_(r->AddHistograms("windowkv_kv_kept_fraction",
+                                      "Share of a prompt's KV bytes kept after prefill", model)),
+      prefill_peak_(r->AddHistogram("windowkv_prefill_peak_bytes",
+                                    "Most KV bytes alive at once while a prompt was read",
+                                    ByteBounds(), model)),
+      selection_(r->AddHistogram("windowkv_selection_seconds",
+                                 "Scoring, selecting and copying survivors, all layers of a prompt",
+                                 LatencyBounds(), model)),
+      kept_everything_(r->AddCounter("windowkv_compression_kept_everything_total",
+                                     "Requests that asked for compression and kept every token",
+                                     model)),
+      steps_(r->AddCounter("windowkv_engine_steps_total", "Iterations of the engine", model)),
+      step_duration_(r->AddHistogram("windowkv_engine_step_seconds",
+                                     "Duration of one iteration of the engine", StepBounds(),
+                                     model)),
+      batch_size_(r->AddHistogram("windowkv_engine_batch_size",
+                                  "Sequences decoded in one iteration", BatchBounds(), model)),
+      prefill_token_layers_(r->AddCounter("windowkv_prefill_token_layers_total",
+                                          "Prompt tokens read times layers read", model)) {
+  AddExpectedSeries(&successes_, &failures_);
+}
+
+void PrometheusEngineMetrics::OnRequestFinished(const RequestEnd& end) {
+  successes_.Add(SuccessLabels(end.policy, end.task, end.finish_reason)).Increment();
+  prompt_tokens_.Increment(end.prompt_tokens);
+  end_to_end_.Observe(absl::ToDoubleSeconds(end.end_to_end));
+  queued_.Observe(absl::ToDoubleSeconds(end.queued));
+  prefill_.Observe(absl::ToDoubleSeconds(end.prefill));
+  decode_.Observe(absl::ToDoubleSeconds(end.decode));
+  ObserveCompression(end);
+}
+
+void PrometheusEngineMetrics::ObserveCompression(const RequestEnd& end) {
+  prefill_peak_.Observe(static_cast<double>(end.bytes_prefill_peak));
+  if (end.kept_everything) kept_everything_.Increment();
+  if (end.bytes_full <= 0) return;
+  saved_.Increment(static_cast<double>(std::max<int64_t>(end.bytes_full - end.bytes_kept, 0)));
+  kept_fraction_
+      .Add({{"policy", std::string(end.policy)}, {"task", std::string(end.task)}}, FractionBounds())
+      .Observe(static_cast<double>(end.bytes_kept) / static_cast<double>(end.bytes_full));
+  if (end.selection_time > absl::ZeroDuration()) {
+    selection_.Observe(absl::ToDoubleSeconds(end.selection_time));
+  }
+}
+
+void PrometheusEngineMetrics::OnRequestFailed(absl::StatusCode code) {
+  failures_.Add({{"code", absl::StatusCodeToString(code)}}).Increment();
+}
+
+void PrometheusEngineMetrics::OnFirstToken(absl::Duration since_arrival) {
+  generated_tokens_.Increment();
+  time_to_first_token_.Observe(absl::ToDoubleSeconds(since_arrival));
+}
+
+void PrometheusEngineMetrics::OnNextToken(absl::Duration since_previous) {
+  generated_tokens_.Increment();
+  inter_token_.Observe(absl::ToDoubleSeconds(since_previous));
+}
+
+void PrometheusEngineMetrics::OnStep(int32_t decoded, int64_t prefill_token_layers,
+                                     absl::Duration duration) {
+  steps_.Increment();
+  step_duration_.Observe(absl::ToDoubleSeconds(duration));
+  batch_size_.Observe(decoded);
+  prefill_token_layers_.Increment(static_cast<double>(prefill_token_layers));
+}
+
+void PrometheusEngineMetrics::OnState(const State& state) {
+  running_.Set(state.running);
+  waiting_.Set(state.waiting);
+  const auto total = static_cast<double>(state.pool_bytes_total);
+  const auto used = static_cast<double>(state.pool_bytes_used);
+  pool_size_.Set(total);
+  pool_used_.Set(used);
+  pool_utilization_.Set(total > 0 ? used / total : 0);
+  full_equivalent_.Set(static_cast<double>(state.full_equivalent_bytes));
+  held_.Set(static_cast<double>(state.held_bytes));
+  saved_now_.Set(
+      static_cast<double>(std::max<int64_t>(state.full_equivalent_bytes - state.held_bytes, 0)));
+}
+
+}  // namespace windowkv

@@ -1,0 +1,91 @@
+#include "server/metrics/router_metrics.h"
+
+#include "prometheus/counter.h"
+#include "prometheus/family.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "server/metrics/task_label.h"
+
+namespace windowkv {
+namespace {
+
+const char* FallbackName(RouterMetrics::Fallback reason) {
+  switch (reason) {
+    case RouterMetrics::Fallback::kNotConfigured:
+      return "not_configured";
+    case RouterMetrics::Fallback::kUnavailable:
+      return "unavailable";
+    case RouterMetrics::Fallback::kDeadlineExceeded:
+      return "deadline_exceeded";
+    case RouterMetrics::Fallback::kError:
+      break;
+  }
+  return "error";
+}
+
+MetricLabels BackendLabel(std::string_view backend) { return {{"backend", std::string(backend)}}; }
+
+}  // namespace
+
+RouterMetrics::RouterMetrics(MetricsRegistry* r)
+    : classified_(r->AddCounters("windowkv_router_classified_total",
+                                 "Requests whose task the classifier decided, by task")),
+      classify_duration_(r->AddHistogram("windowkv_router_classify_seconds",
+                                         "Duration of the classifier's answers", LatencyBounds())),
+      fallbacks_(r->AddCounters("windowkv_router_classifier_fallbacks_total",
+                                "Requests that took the configured default task, by reason")),
+      picks_(r->AddCounters("windowkv_router_picks_total",
+                            "Requests sent to a backend, retries included")),
+      retries_(r->AddCounters("windowkv_router_retries_total",
+                              "Requests that went to another backend, by the one that failed")),
+      backend_up_(r->AddGauges("windowkv_router_backend_up",
+                               "1 while the backend takes requests, 0 while it does not")),
+      open_streams_(r->AddGauges("windowkv_router_open_streams", "Streams open on the backend")),
+      requests_(r->AddCounters("windowkv_router_requests_total", "Generate calls, by final code")),
+      duration_(r->AddHistogram("windowkv_router_request_duration_seconds",
+                                "From a Generate call's arrival to its end", LatencyBounds())),
+      forward_delay_(r->AddHistogram("windowkv_router_forward_delay_seconds",
+                                     "From a Generate call's arrival to its first backend",
+                                     LatencyBounds())) {
+  for (const Fallback reason : {Fallback::kNotConfigured, Fallback::kUnavailable,
+                                Fallback::kDeadlineExceeded, Fallback::kError}) {
+    fallbacks_.Add({{"reason", FallbackName(reason)}});
+  }
+}
+
+void RouterMetrics::OnClassified(Task task, absl::Duration duration) {
+  classified_.Add({{"task", TaskLabel(task)}}).Increment();
+  classify_duration_.Observe(absl::ToDoubleSeconds(duration));
+}
+
+void RouterMetrics::OnClassifierFallback(Fallback reason) {
+  fallbacks_.Add({{"reason", FallbackName(reason)}}).Increment();
+}
+
+void RouterMetrics::OnPicked(std::string_view backend) {
+  picks_.Add(BackendLabel(backend)).Increment();
+}
+
+void RouterMetrics::OnRetry(std::string_view backend, absl::StatusCode code) {
+  retries_.Add({{"backend", std::string(backend)}, {"code", absl::StatusCodeToString(code)}})
+      .Increment();
+}
+
+void RouterMetrics::OnBackendUp(std::string_view backend, bool up) {
+  backend_up_.Add(BackendLabel(backend)).Set(up ? 1 : 0);
+}
+
+void RouterMetrics::OnOpenStreams(std::string_view backend, int open_streams) {
+  open_streams_.Add(BackendLabel(backend)).Set(open_streams);
+}
+
+void RouterMetrics::OnRequestEnded(absl::StatusCode code, absl::Duration duration) {
+  requests_.Add({{"code", absl::StatusCodeToString(code)}}).Increment();
+  duration_.Observe(absl::ToDoubleSeconds(duration));
+}
+
+void RouterMetrics::OnForwarded(absl::Duration since_arrival) {
+  forward_delay_.Observe(absl::ToDoubleSeconds(since_arrival));
+}
+
+}  // namespace windowkv

@@ -1,0 +1,15 @@
+#ifndef WINDOWKV_SERVER_METRICS_TASK_LABEL_H_
+#define WINDOWKV_SERVER_METRICS_TASK_LABEL_H_
+
+#include "engine/base/task.h"
+
+namespace windowkv {
+
+// The value of the label "task".
+inline const char* TaskLabel(Task task) {
+  return task == Task::kLocalization ? "localization" : "aggregation";
+}
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_SERVER_METRICS_TASK_LABEL_H_
