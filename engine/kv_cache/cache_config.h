@@ -94,6 +94,7 @@ struct CacheShape {
   int32_t num_layers = 0;
   int32_t context_length = 0;
   int64_t bytes_per_token = 0;  // one layer's K and V of one token
+  int32_t block_size = 1;       // tokens per block; bytes are held in whole blocks
 };
 
 // Checks what can be checked before the prompt's length is known: ranges, and that every option set

@@ -1,0 +1,38 @@
+#ifndef WINDOWKV_ENGINE_KERNELS_EXP_H_
+#define WINDOWKV_ENGINE_KERNELS_EXP_H_
+
+#include <cstdint>
+#include <cstring>
+
+#include "engine/kernels/vec.h"
+
+namespace windowkv {
+
+typedef int32_t IntVec __attribute__((vector_size(64)));
+
+// e^x per lane within 2 units in the last place of float32, for x in [-87, 88]; clamped outside.
+// Splits x = n ln2 + r, |r| <= ln2 / 2, and takes the Taylor polynomial of degree 7 for e^r.
+WINDOWKV_KERNEL_INLINE Vec Exp(Vec x) {
+  x = x < -87.0f ? Splat(-87.0f) : x;
+  x = x > 88.0f ? Splat(88.0f) : x;
+  // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
+  const Vec rounder = Splat(12582912.0f);
+  const Vec n = (x * 1.44269504088896341f + rounder) - rounder;
+  const Vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  Vec p = Splat(1.0f / 5040);
+  p = p * r + 1.0f / 720;
+  p = p * r + 1.0f / 120;
+  p = p * r + 1.0f / 24;
+  p = p * r + 1.0f / 6;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  const IntVec exponent = (__builtin_convertvector(n, IntVec) + 127) << 23;
+  Vec scale;
+  std::memcpy(&scale, &exponent, sizeof(scale));
+  return p * scale;
+}
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_KERNELS_EXP_H_

@@ -1,0 +1,52 @@
+#include <cstring>
+
+#include "engine/kernels/isa.h"
+#include "engine/kernels/kv_scatter.h"
+
+namespace windowkv {
+namespace {
+
+// In bytes: the copy does not care about the dtype.
+struct Args {
+  const char* k;
+  const char* v;
+  const int32_t* positions;
+  const int32_t* blocks;
+  char* pool;
+  int64_t num_kv_heads;
+  int64_t block_size;
+  int64_t head_bytes;
+};
+
+struct Body {
+  WINDOWKV_KERNEL_INLINE static void Run(const Args& a, int64_t begin, int64_t end) {
+    const int64_t plane = a.num_kv_heads * a.block_size * a.head_bytes;
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t source = a.positions[i] * a.num_kv_heads * a.head_bytes;
+      char* slot =
+          a.pool + a.blocks[i / a.block_size] * 2 * plane + (i % a.block_size) * a.head_bytes;
+      for (int64_t h = 0; h < a.num_kv_heads; ++h) {
+        char* target = slot + h * a.block_size * a.head_bytes;
+        std::memcpy(target, a.k + source + h * a.head_bytes, a.head_bytes);
+        std::memcpy(target + plane, a.v + source + h * a.head_bytes, a.head_bytes);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void KvScatter(const at::Tensor& k, const at::Tensor& v, const std::vector<int32_t>& positions,
+               const std::vector<int32_t>& blocks, at::Tensor& pool) {
+  const Args args{static_cast<const char*>(k.const_data_ptr()),
+                  static_cast<const char*>(v.const_data_ptr()),
+                  positions.data(),
+                  blocks.data(),
+                  static_cast<char*>(pool.mutable_data_ptr()),
+                  pool.size(2),
+                  pool.size(3),
+                  pool.size(4) * static_cast<int64_t>(pool.element_size())};
+  ParallelKernel<Body>(args, positions.size(), /*grain=*/256);
+}
+
+}  // namespace windowkv

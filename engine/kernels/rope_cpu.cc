@@ -1,0 +1,87 @@
+#include <cstring>
+
+#include "engine/kernels/dispatch.h"
+#include "engine/kernels/isa.h"
+#include "engine/kernels/rope.h"
+#include "engine/kernels/vec.h"
+
+namespace windowkv {
+namespace {
+
+template <typename T>
+struct Args {
+  T* qkv;
+  const float* cos_sin;
+  const int32_t* positions;
+  const KvRow* targets;
+  int64_t num_heads;
+  int64_t num_kv_heads;
+  int64_t head_dim;
+  int64_t head_stride;
+};
+
+// out may be x.
+template <typename T>
+WINDOWKV_KERNEL_INLINE void Rotate(const T* x, const float* cos, const float* sin, int64_t half,
+                                   T* out) {
+  const int64_t whole = half / kLanes * kLanes;
+  for (int64_t i = 0; i < whole; i += kLanes) {
+    const Vec low = Load(x + i);
+    const Vec high = Load(x + half + i);
+    const Vec c = Load(cos + i);
+    const Vec s = Load(sin + i);
+    Store(out + i, low * c - high * s);
+    Store(out + half + i, high * c + low * s);
+  }
+  for (int64_t i = whole; i < half; ++i) {
+    const float low = x[i];
+    const float high = x[half + i];
+    out[i] = static_cast<T>(low * cos[i] - high * sin[i]);
+    out[half + i] = static_cast<T>(high * cos[i] + low * sin[i]);
+  }
+}
+
+template <typename T>
+struct Body {
+  WINDOWKV_KERNEL_INLINE static void Run(const Args<T>& a, int64_t begin, int64_t end) {
+    const int64_t half = a.head_dim / 2;
+    const int64_t width = (a.num_heads + 2 * a.num_kv_heads) * a.head_dim;
+    for (int64_t row = begin; row < end; ++row) {
+      T* q = a.qkv + row * width;
+      const T* k = q + a.num_heads * a.head_dim;
+      const T* v = k + a.num_kv_heads * a.head_dim;
+      const float* cos = a.cos_sin + a.positions[row] * a.head_dim;
+      const float* sin = cos + half;
+      for (int64_t h = 0; h < a.num_heads; ++h) {
+        Rotate(q + h * a.head_dim, cos, sin, half, q + h * a.head_dim);
+      }
+      T* key = static_cast<T*>(a.targets[row].key);
+      T* value = static_cast<T*>(a.targets[row].value);
+      for (int64_t h = 0; h < a.num_kv_heads; ++h) {
+        Rotate(k + h * a.head_dim, cos, sin, half, key + h * a.head_stride);
+        std::memcpy(value + h * a.head_stride, v + h * a.head_dim, a.head_dim * sizeof(T));
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void RopeAndStore(at::Tensor& qkv, const at::Tensor& cos_sin, const int32_t* positions,
+                  int64_t num_heads, int64_t num_kv_heads, const std::vector<KvRow>& targets,
+                  int64_t head_stride) {
+  DispatchDtype(qkv.scalar_type(), [&](auto type) {
+    using T = decltype(type);
+    const Args<T> args{qkv.mutable_data_ptr<T>(),
+                       cos_sin.const_data_ptr<float>(),
+                       positions,
+                       targets.data(),
+                       num_heads,
+                       num_kv_heads,
+                       cos_sin.size(1),
+                       head_stride};
+    ParallelKernel<Body<T>>(args, qkv.size(0), /*grain=*/64);
+  });
+}
+
+}  // namespace windowkv

@@ -1,0 +1,54 @@
+#include "engine/kv_cache/kv_cache_store.h"
+
+#include <ATen/ops/empty.h>
+#include <c10/util/Exception.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/kernels/kv_scatter.h"
+#include "engine/kv_cache/window_selection.h"
+
+namespace windowkv {
+
+absl::StatusOr<KvCacheStore> KvCacheStore::Create(const Config& config) {
+  KvCacheManager::Geometry geometry;
+  geometry.num_layers = config.num_layers;
+  geometry.block_size = config.block_size;
+  geometry.block_bytes = int64_t{2} * config.num_kv_heads * config.block_size * config.head_dim *
+                         static_cast<int64_t>(c10::elementSize(config.dtype));
+  geometry.num_blocks = config.pool_bytes / geometry.block_bytes;
+  if (geometry.num_blocks < config.num_layers || geometry.num_blocks > INT32_MAX) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "kv_pool_bytes is ", config.pool_bytes, ", must be in [",
+        config.num_layers * geometry.block_bytes, ", ", INT32_MAX * geometry.block_bytes,
+        "]: at least one block of ", geometry.block_bytes, " bytes per layer"));
+  }
+  try {
+    return KvCacheStore(geometry, at::empty({geometry.num_blocks, 2, config.num_kv_heads,
+                                             config.block_size, config.head_dim},
+                                            at::TensorOptions().dtype(config.dtype)));
+  } catch (const c10::Error&) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot allocate ", config.pool_bytes, " bytes for the KV pool"));
+  }
+}
+
+void KvCacheStore::Scatter(const at::Tensor& k, const at::Tensor& v,
+                           const std::vector<TokenRange>& kept, int32_t layer,
+                           SequenceKvCache& cache) {
+  const std::vector<int32_t> positions = Expand(kept);
+  cache.Grow(layer, static_cast<int32_t>(positions.size()));
+  KvScatter(k, v, positions, cache.blocks(layer), pool_);
+}
+
+KvRow KvCacheStore::NewestSlot(const SequenceKvCache& cache, int32_t layer) {
+  const int32_t index = cache.cached_length(layer) - 1;
+  const int64_t block = cache.blocks(layer)[index / geometry_.block_size];
+  const int64_t element_size = static_cast<int64_t>(pool_.element_size());
+  char* key = static_cast<char*>(pool_.mutable_data_ptr()) + block * geometry_.block_bytes +
+              (index % geometry_.block_size) * pool_.size(4) * element_size;
+  return {key, key + pool_.stride(1) * element_size};
+}
+
+}  // namespace windowkv

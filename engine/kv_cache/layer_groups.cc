@@ -1,0 +1,97 @@
+#include "engine/kv_cache/layer_groups.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "engine/kv_cache/window_selection.h"
+
+namespace windowkv {
+namespace {
+
+std::vector<LayerGroup> DivideLayers(int32_t num_layers, int32_t shared_layers) {
+  std::vector<LayerGroup> groups;
+  for (int32_t first = 0; first < num_layers; first += shared_layers) {
+    groups.push_back({first, std::min(shared_layers, num_layers - first), 0});
+  }
+  return groups;
+}
+
+// The authors' budgets, which may be negative or rise when shared_layers is large against beta.
+void SetPyramid(const CacheConfig& config, std::vector<LayerGroup>& groups) {
+  const int64_t cap = config.budget_tokens;
+  const int64_t num_groups = static_cast<int64_t>(groups.size());
+  if (num_groups == 1) {
+    groups[0].budget_tokens = config.budget_tokens;
+    return;
+  }
+  const int64_t last = cap * config.shared_layers / config.beta;
+  const int64_t first = 2 * cap - last;
+  // Floor division, as the authors' Python does, also where the pyramid is inverted.
+  const int64_t span = first - last;
+  const int64_t step =
+      span >= 0 ? span / (num_groups - 1) : -((-span + num_groups - 2) / (num_groups - 1));
+  for (int64_t g = 0; g < num_groups; ++g) {
+    const int64_t budget = g < num_groups - 1 ? first - g * step : last;
+    groups[g].budget_tokens = static_cast<int32_t>(std::clamp<int64_t>(budget, 0, INT32_MAX));
+  }
+  for (int64_t g = 1; g < num_groups; ++g) {
+    groups[g].budget_tokens = std::min(groups[g].budget_tokens, groups[g - 1].budget_tokens);
+  }
+}
+
+int64_t SumOverLayers(const std::vector<LayerGroup>& groups,
+                      const std::function<int32_t(int32_t)>& budget) {
+  int64_t sum = 0;
+  for (const LayerGroup& group : groups) {
+    sum += int64_t{group.num_layers} * budget(group.budget_tokens);
+  }
+  return sum;
+}
+
+// The largest level in [low, high] for which the budgets add up to at most `limit`; low when none
+// does.
+int32_t LargestLevel(const std::vector<LayerGroup>& groups, int32_t low, int32_t high,
+                     int64_t limit, const std::function<int32_t(int32_t, int32_t)>& apply) {
+  while (low < high) {
+    const int32_t middle = low + (high - low + 1) / 2;
+    const int64_t sum =
+        SumOverLayers(groups, [&](int32_t budget) { return apply(budget, middle); });
+    if (sum <= limit) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+void Level(std::vector<LayerGroup>& groups, int32_t least, int32_t most, int64_t limit) {
+  const auto lower = [](int32_t budget, int32_t level) { return std::min(budget, level); };
+  const auto raise = [](int32_t budget, int32_t level) { return std::max(budget, level); };
+  const int32_t ceiling = LargestLevel(groups, least, most, limit, lower);
+  for (LayerGroup& group : groups) group.budget_tokens = lower(group.budget_tokens, ceiling);
+  const int32_t floor = LargestLevel(groups, least, most, limit, raise);
+  for (LayerGroup& group : groups) group.budget_tokens = raise(group.budget_tokens, floor);
+}
+
+}  // namespace
+
+std::vector<LayerGroup> PlanLayerGroups(const CacheConfig& config, int32_t num_layers,
+                                        int32_t prompt_tokens) {
+  if (config.policy == CachePolicy::kFull) return {{0, num_layers, prompt_tokens}};
+  std::vector<LayerGroup> groups = DivideLayers(num_layers, config.shared_layers);
+  if (config.accounting == BudgetAccounting::kTotal && prompt_tokens <= config.budget_tokens) {
+    for (LayerGroup& group : groups) group.budget_tokens = prompt_tokens;
+    return groups;
+  }
+  SetPyramid(config, groups);
+  if (config.accounting == BudgetAccounting::kReviewOnly) return groups;
+  const int32_t always = CountTokens(AlwaysKept(config, prompt_tokens));
+  for (LayerGroup& group : groups) {
+    group.budget_tokens = std::clamp(group.budget_tokens, always, prompt_tokens);
+  }
+  Level(groups, always, prompt_tokens, int64_t{config.budget_tokens} * num_layers);
+  return groups;
+}
+
+}  // namespace windowkv

@@ -1,0 +1,77 @@
+#ifndef WINDOWKV_ENGINE_KV_CACHE_SEQUENCE_KV_CACHE_H_
+#define WINDOWKV_ENGINE_KV_CACHE_SEQUENCE_KV_CACHE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "engine/kv_cache/block_allocator.h"
+#include "engine/kv_cache/cache_config.h"
+#include "engine/kv_cache/layer_groups.h"
+
+namespace windowkv {
+
+// What a prompt's cache will take, known before it is read. A value.
+struct CachePlan {
+  CacheConfig config;
+  std::vector<LayerGroup> groups;
+  int32_t prompt_tokens = 0;
+  int64_t blocks = 0;  // all layers, growth while decoding included
+};
+
+// The blocks one sequence owns: a table of block ids and a cached length per layer. Returns them,
+// and what is left of its reservation, when it is destroyed. Move-only; engine thread only. The
+// allocator outlives it.
+class SequenceKvCache {
+ public:
+  // The plan's blocks have been reserved in `allocator`.
+  SequenceKvCache(CachePlan plan, int32_t num_layers, int32_t block_size,
+                  BlockAllocator* allocator);
+  SequenceKvCache(SequenceKvCache&& other) noexcept;
+  SequenceKvCache& operator=(SequenceKvCache&& other) noexcept;
+  ~SequenceKvCache();
+
+  const CacheConfig& config() const { return plan_.config; }
+  const std::vector<LayerGroup>& groups() const { return plan_.groups; }
+  int32_t prompt_tokens() const { return plan_.prompt_tokens; }
+  int32_t num_layers() const { return static_cast<int32_t>(layers_.size()); }
+  // The group that `layer` belongs to.
+  int32_t GroupOf(int32_t layer) const;
+
+  // Tokens physically held in the layer; not a position.
+  int32_t cached_length(int32_t layer) const { return layers_[layer].length; }
+  const std::vector<int32_t>& blocks(int32_t layer) const { return layers_[layer].blocks; }
+  int64_t held_blocks() const;
+
+  // What the group's leader decided, for its followers and the receipt.
+  void SetKept(int32_t group, std::vector<TokenRange> kept);
+  const std::vector<TokenRange>& kept(int32_t group) const { return kept_[group]; }
+
+  // Takes blocks for `tokens` more tokens of the layer, within the reservation.
+  void Grow(int32_t layer, int32_t tokens);
+
+  // Figures for the receipt, noted while the prompt is read.
+  void NotePrefill(int64_t bytes_alive, absl::Duration selection_time);
+  int64_t prefill_peak_bytes() const { return prefill_peak_bytes_; }
+  absl::Duration selection_time() const { return selection_time_; }
+
+ private:
+  struct Layer {
+    std::vector<int32_t> blocks;
+    int32_t length = 0;
+  };
+  void Release();
+
+  CachePlan plan_;
+  int32_t block_size_;
+  BlockAllocator* allocator_;  // null after a move
+  int64_t reserved_;           // not taken yet
+  std::vector<Layer> layers_;
+  std::vector<std::vector<TokenRange>> kept_;  // per group
+  int64_t prefill_peak_bytes_ = 0;
+  absl::Duration selection_time_;
+};
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_KV_CACHE_SEQUENCE_KV_CACHE_H_

@@ -1,0 +1,79 @@
+#include "engine/request/token_stream.h"
+
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+namespace windowkv {
+namespace {
+
+// Appends `newer` to `older` when one event can say both.
+bool Merge(StreamEvent& older, StreamEvent& newer) {
+  if (std::holds_alternative<ProgressEvent>(older) &&
+      std::holds_alternative<ProgressEvent>(newer)) {
+    older = std::move(newer);
+    return true;
+  }
+  auto* into = std::get_if<ChunkEvent>(&older);
+  auto* from = std::get_if<ChunkEvent>(&newer);
+  if (into == nullptr || from == nullptr) return false;
+  into->text += from->text;
+  into->token_ids.insert(into->token_ids.end(), from->token_ids.begin(), from->token_ids.end());
+  into->logprobs.insert(into->logprobs.end(), std::make_move_iterator(from->logprobs.begin()),
+                        std::make_move_iterator(from->logprobs.end()));
+  return true;
+}
+
+}  // namespace
+
+bool IsLast(const StreamEvent& event) {
+  return std::holds_alternative<FinishedEvent>(event) ||
+         std::holds_alternative<absl::Status>(event);
+}
+
+std::optional<StreamEvent> TokenStream::TryNext() {
+  std::lock_guard<std::mutex> lock(mu_);
+  if (events_.empty()) return std::nullopt;
+  StreamEvent event = std::move(events_.front());
+  events_.pop_front();
+  return event;
+}
+
+std::optional<StreamEvent> TokenStream::Next(absl::Duration timeout) {
+  {
+    std::unique_lock<std::mutex> lock(mu_);
+    auto has_event = [this]() { return !events_.empty(); };
+    if (timeout == absl::InfiniteDuration()) {
+      event_cv_.wait(lock, has_event);
+    } else if (!event_cv_.wait_for(lock, absl::ToChronoNanoseconds(timeout), has_event)) {
+      return std::nullopt;
+    }
+  }
+  return TryNext();
+}
+
+void TokenStream::SetReadyCallback(std::function<void()> ready) {
+  bool waiting = false;
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    waiting = !events_.empty();
+  }
+  std::lock_guard<std::mutex> lock(callback_mu_);
+  ready_ = std::move(ready);
+  if (waiting && ready_) ready_();
+}
+
+void TokenStream::Push(StreamEvent event) {
+  bool was_empty = false;
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    was_empty = events_.empty();
+    if (was_empty || !Merge(events_.back(), event)) events_.push_back(std::move(event));
+  }
+  event_cv_.notify_one();
+  if (!was_empty) return;
+  std::lock_guard<std::mutex> lock(callback_mu_);
+  if (ready_) ready_();
+}
+
+}  // namespace windowkv
