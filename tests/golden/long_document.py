@@ -141,7 +141,7 @@ def user_turn(item):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=20, help="the first documents of 20 are the committed ones")
     parser.add_argument("--count", type=int, default=8, help="documents (8)")
     parser.add_argument("--min-tokens", type=int, default=6000, help="shortest document in tokens (6000)")
     parser.add_argument("--max-tokens", type=int, default=7900, help="longest document in tokens (7900)")

@@ -1,0 +1,252 @@
+"""Writes data/windowkv_decode.json: whole prompts read, compressed and continued by a plain reference.
+
+The model is spelled out here in float32 with torch (weights and rotary tables by transformers), the
+selection is windowkv_reference.py's. Run: python make_windowkv_decode.py (minutes). README.md gives
+the schema.
+"""
+
+import json
+import math
+import pathlib
+import random
+
+import torch
+from transformers import LlamaForCausalLM
+
+import windowkv_reference as wkv
+from windowkv_reference import MEAN, REVIEW_ONLY, TOP_HALF_MEAN, TOTAL
+
+GOLDEN = pathlib.Path(__file__).parent
+CASES = GOLDEN / "data" / "llama"
+DEMO = GOLDEN.parents[1] / "deploy/models/demo_llama"
+LEAST_MARGIN = 2e-3
+SCORE_NOISE = 1e-4  # relative; "exact" selections stay the same under it
+
+
+class PlainLlama:
+    """Reads a prompt layer by layer and decodes over whatever each layer kept of it."""
+
+    def __init__(self, directory):
+        hf = LlamaForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="sdpa").eval()
+        self.hf, self.config, self.layers = hf, hf.config, hf.model.layers
+        self.num_layers = self.config.num_hidden_layers
+        self.ratio = self.config.num_attention_heads // self.config.num_key_value_heads
+
+    def qkv(self, layer, x, first_position):
+        """[heads, tokens, head_dim] each, after the rotary embedding."""
+        h = layer.input_layernorm(x)
+        split = lambda y: y.view(len(x), -1, self.config.head_dim).transpose(0, 1)
+        attention = layer.self_attn
+        q, k, v = split(attention.q_proj(h)), split(attention.k_proj(h)), split(attention.v_proj(h))
+        positions = torch.arange(first_position, first_position + len(x))[None]
+        cos, sin = (t[0] for t in self.hf.model.rotary_emb(x, positions))
+        return rotate(q, cos, sin), rotate(k, cos, sin), v
+
+    def attend(self, q, k, v, causal):
+        k, v = k.repeat_interleave(self.ratio, 0), v.repeat_interleave(self.ratio, 0)
+        out = torch.nn.functional.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=causal)[0]
+        return out.transpose(0, 1).flatten(1)
+
+    def finish(self, layer, x, attended):
+        x = x + layer.self_attn.o_proj(attended)
+        return x + layer.mlp(layer.post_attention_layernorm(x))
+
+    def logits(self, x):
+        return self.hf.lm_head(self.hf.model.norm(x[-1]))
+
+    @torch.no_grad()
+    def prefill(self, ids, observation):
+        """Logits of the last position, every layer's K and V, and a function from layer to token scores."""
+        x = self.hf.model.embed_tokens(torch.tensor(ids))
+        caches, queries = [], []
+        for layer in self.layers:
+            q, k, v = self.qkv(layer, x, 0)
+            caches.append((k, v))
+            queries.append(q[:, max(0, len(ids) - observation):])
+            x = self.finish(layer, x, self.attend(q, k, v, causal=True))
+        return self.logits(x), caches, lambda i: self.token_scores(queries[i], caches[i][0])
+
+    def token_scores(self, q, k):
+        """[query head][review token]: attention paid by the observation queries, summed over them."""
+        rows, tokens = q.shape[1], k.shape[1]
+        logits = q @ k.repeat_interleave(self.ratio, 0).transpose(1, 2) / math.sqrt(self.config.head_dim)
+        hidden = torch.ones(rows, tokens, dtype=torch.bool).triu(tokens - rows + 1)
+        weights = logits.masked_fill(hidden, -math.inf).softmax(-1)
+        return weights[..., :tokens - rows].sum(1)
+
+    @torch.no_grad()
+    def decode(self, first_logits, caches, position, new_tokens):
+        """Greedy tokens at true positions, and the smallest gap between the best two logits."""
+        tokens, margin, logits = [], math.inf, first_logits
+        caches = list(caches)
+        while True:
+            best = torch.topk(logits, 2)
+            margin = min(margin, (best.values[0] - best.values[1]).item())
+            tokens.append(best.indices[0].item())
+            if len(tokens) == new_tokens:
+                return tokens, margin
+            x = self.hf.model.embed_tokens(torch.tensor(tokens[-1:]))
+            for i, layer in enumerate(self.layers):
+                q, k, v = self.qkv(layer, x, position)
+                caches[i] = tuple(torch.cat(pair, 1) for pair in zip(caches[i], (k, v)))
+                x = self.finish(layer, x, self.attend(q, *caches[i], causal=False))
+            logits, position = self.logits(x), position + 1
+
+
+def rotate(x, cos, sin):
+    first, second = x.chunk(2, -1)
+    return x * cos + torch.cat((-second, first), -1) * sin
+
+
+def window_scores(token_scores, window_size, strategy):
+    """windowkv_reference.window_scores in float64, fast enough for 8,000 tokens."""
+    scores = []
+    for window in token_scores.double().split(window_size, dim=1):
+        if strategy == TOP_HALF_MEAN:
+            window = window.topk(max(1, min(window_size // 2, window.shape[1])), dim=1).values
+        scores.append(window.mean().item())
+    return scores
+
+
+def noisy(scores, seed):
+    rng = random.Random(seed)
+    return [s * (1 + SCORE_NOISE * rng.uniform(-1, 1)) for s in scores]
+
+
+def select(options, num_layers, tokens, scores_of_layer, seed=None):
+    def score_windows(rows, window_size, strategy):
+        scores = window_scores(rows, window_size, strategy)
+        return scores if seed is None else noisy(scores, seed)
+
+    return wkv.select(options, num_layers, tokens, lambda g: scores_of_layer(g * options.shared_layers),
+                      score_windows)
+
+
+def keep(caches, groups):
+    kept = []
+    for group in groups:
+        index = torch.cat([torch.arange(b, e) for b, e in group.kept_ranges])
+        first = group.first_layer
+        kept += [(k[:, index], v[:, index]) for k, v in caches[first:first + group.num_layers]]
+    return kept
+
+
+def run(model, ids, options, new_tokens):
+    """The case's expected values; None where rounding could decide a token. "exact": nor a window."""
+    observation = min(options.observation_tokens, len(ids))
+    logits, caches, scores_of_layer = model.prefill(ids, observation)
+
+    def selection(seed=None):
+        return select(options, model.num_layers, len(ids), scores_of_layer, seed)
+
+    def decode(groups):
+        return model.decode(logits, keep(caches, groups), len(ids), new_tokens)
+
+    groups = selection()
+    tokens, margin = decode(groups)
+    others = [other for other in map(selection, range(8)) if other != groups]
+    if margin < LEAST_MARGIN or any(decode(other)[0] != tokens for other in others):
+        return None
+    return {"exact": not others, "groups": [dict(vars(g), kept_tokens=g.kept_tokens) for g in groups],
+            "tokens": tokens, "tokens_full_cache": model.decode(logits, caches, len(ids), new_tokens)[0]}
+
+
+def random_prompt_case(model, checkpoint, options, length):
+    for seed in range(100):
+        generator = torch.Generator().manual_seed(seed)
+        ids = torch.randint(2, model.config.vocab_size, (length,), generator=generator).tolist()
+        result = run(model, ids, options, 16)
+        if result and result["exact"] and (result["tokens"] != result["tokens_full_cache"] or length < 60):
+            return dict(checkpoint=checkpoint, input_ids=ids, options=dict(vars(options)), **result)
+    raise RuntimeError(f"{checkpoint}: no clear case for {options}")
+
+
+RANDOM_OPTIONS = {
+    "grouped_by_two_tied_bf16_sharded": [
+        (200, dict(budget_tokens=40, window_size=4, shared_layers=1, observation_tokens=8, sink_tokens=4)),
+        (200, dict(budget_tokens=64, window_size=8, shared_layers=2, strategy=TOP_HALF_MEAN)),
+    ],
+    "grouped_by_three_wide_heads_f16": [
+        (200, dict(budget_tokens=48, window_size=8, shared_layers=3, sink_tokens=2, pinned=[[30, 41]])),
+        (203, dict(budget_tokens=64, window_size=8, shared_layers=2, accounting=REVIEW_ONLY)),
+    ],
+    "one_kv_head_biases_bf16": [
+        (150, dict(budget_tokens=30, window_size=5, shared_layers=1, observation_tokens=7,
+                   strategy=TOP_HALF_MEAN, accounting=REVIEW_ONLY)),
+        (150, dict(budget_tokens=30, window_size=1, shared_layers=1, observation_tokens=4)),
+    ],
+    "rope_llama3_bf16_sharded": [
+        (220, dict(budget_tokens=50, window_size=8, shared_layers=1, observation_tokens=32,
+                   strategy=TOP_HALF_MEAN, sink_tokens=4)),
+    ],
+    "five_layers_tokenizer_bf16": [
+        (300, dict(budget_tokens=60, window_size=8, shared_layers=2, sink_tokens=4)),
+        (300, dict(budget_tokens=60, window_size=8, shared_layers=2, strategy=TOP_HALF_MEAN,
+                   accounting=REVIEW_ONLY, observation_tokens=32)),
+        (300, dict(budget_tokens=100, window_size=16, shared_layers=3, pinned=[[0, 10], [250, 260]])),
+        (300, dict(budget_tokens=72, window_size=8, shared_layers=1)),
+        (40, dict(budget_tokens=64, window_size=8, shared_layers=2)),
+        (12, dict(budget_tokens=64, window_size=8, shared_layers=5)),
+        (37, dict(budget_tokens=36, window_size=32, shared_layers=4, observation_tokens=32)),
+    ],
+}
+
+
+def random_cases():
+    for checkpoint, variants in RANDOM_OPTIONS.items():
+        model = PlainLlama(CASES / checkpoint)
+        check_against_transformers(model)
+        for length, options in variants:
+            yield random_prompt_case(model, checkpoint, wkv.Options(**options), length)
+
+
+@torch.no_grad()
+def check_against_transformers(model):
+    ids = list(range(2, 60))
+    logits, caches, _ = model.prefill(ids, 16)
+    assert torch.allclose(logits, model.hf(torch.tensor([ids])).logits[0, -1], atol=1e-4)
+    tokens, _ = model.decode(logits, caches, len(ids), 8)
+    for token in tokens:
+        assert model.hf(torch.tensor([ids])).logits[0, -1].argmax().item() == token
+        ids.append(token)
+
+
+DEMO_OPTIONS = {
+    "demo_short": [
+        dict(budget_tokens=72, shared_layers=2, sink_tokens=4),
+        dict(budget_tokens=232, shared_layers=2, sink_tokens=4),
+        dict(budget_tokens=64, shared_layers=2, sink_tokens=4, observation_tokens=32, strategy=TOP_HALF_MEAN),
+        dict(budget_tokens=112, shared_layers=3, accounting=REVIEW_ONLY),
+        dict(budget_tokens=200, shared_layers=1, window_size=16, sink_tokens=4, pinned=[[4, 20]]),
+    ],
+    "example_document": [
+        dict(budget_tokens=256, shared_layers=2, sink_tokens=4),
+        dict(budget_tokens=256, shared_layers=2, sink_tokens=4, observation_tokens=32, strategy=TOP_HALF_MEAN),
+        dict(budget_tokens=512, shared_layers=2, accounting=REVIEW_ONLY),
+    ],
+}
+
+
+def demo_cases():
+    model = PlainLlama(DEMO)
+    prompts = json.loads((GOLDEN / "data/demo_llama.json").read_text())["cases"]
+    for prompt in prompts:
+        for options in DEMO_OPTIONS[prompt["name"]]:
+            options = wkv.Options(**options)
+            result = run(model, prompt["input_ids"], options, len(prompt["greedy"]))
+            if result is None:
+                raise RuntimeError(f"{prompt['name']}: rounding could decide a token under {options}")
+            yield dict(checkpoint="demo_llama", prompt=prompt["name"], options=dict(vars(options)), **result)
+
+
+def main():
+    torch.set_num_threads(1)
+    cases = [*random_cases(), *demo_cases()]
+    path = GOLDEN / "data/windowkv_decode.json"
+    lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
+    path.write_text('{"cases":[\n' + lines + "\n]}\n")
+    print(path.name, len(cases), "cases", path.stat().st_size, "bytes")
+
+
+if __name__ == "__main__":
+    main()
