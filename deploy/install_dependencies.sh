@@ -16,7 +16,7 @@ GOOGLEAPIS=1.70.0
 
 PACKAGES=(
   g++ cmake ninja-build ccache pkg-config git ca-certificates python3
-  libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev grpc-proto
+  libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
   libabsl-dev libspdlog-dev libfmt-dev prometheus-cpp-dev nlohmann-json3-dev libcli11-dev
   libcpp-httplib-dev libpcre2-dev libutf8proc-dev libgtest-dev libgmock-dev)
 CHECK_PACKAGES=(clang-format clang-tidy)

@@ -7,7 +7,8 @@
 #   tests/try_in_bare_root.sh DIR [COMMAND...]
 #   tests/try_in_bare_root.sh /var/tmp/bare deploy/install_dependencies.sh
 #
-# Without COMMAND: the quickstart twice (the second must build nothing), then the tests.
+# Without COMMAND: the quickstart twice (the second must build nothing), then the tests. DIR may also
+# be a root of another system made before, such as an Ubuntu 24.04, which keeps its own apt sources.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -35,13 +36,20 @@ make_root() { # DIR
   mv "$1.new" "$1"
 }
 
+codename() { # DIR
+  sed -n 's/^VERSION_CODENAME=//p' "$1/etc/os-release"
+}
+
 # How this machine reaches its package sources: nothing of it is known to this script.
 copy_network_settings() { # DIR
-  local path
-  rm -f "$1/etc/apt/sources.list"
-  for path in /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d /etc/apt/trusted.gpg.d \
-    /etc/apt/keyrings /etc/pip.conf /root/.config/pip /etc/resolv.conf /etc/hosts \
-    /usr/local/share/ca-certificates /etc/ssl/certs/ca-certificates.crt; do
+  local path paths=(/etc/pip.conf /root/.config/pip /etc/resolv.conf /etc/hosts
+    /usr/local/share/ca-certificates /etc/ssl/certs/ca-certificates.crt)
+  if [[ $(codename "$1") == "$(codename /)" ]]; then
+    rm -f "$1/etc/apt/sources.list"
+    paths+=(/etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d
+      /etc/apt/trusted.gpg.d /etc/apt/keyrings)
+  fi
+  for path in "${paths[@]}"; do
     [[ -e $path ]] || continue
     mkdir -p "$1${path%/*}"
     cp -rL --remove-destination "$path" "$1${path%/*}/"
