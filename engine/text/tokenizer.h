@@ -30,10 +30,16 @@ class Tokenizer {
 
   virtual bool IsSpecial(int32_t id) const = 0;
   virtual std::optional<int32_t> IdOf(std::string_view token) const = 0;
-  // Put before plain text prompts; nothing when the checkpoint adds none.
+  // Put before plain text prompts; nothing when the checkpoint adds none. What decides is
+  // tokenizer.json's post-processor, or tokenizer_config.json's add_bos_token where there is no
+  // post-processor template: as transformers' AutoTokenizer does. A checkpoint that only names a
+  // bos_token, as the demo model does, adds none to plain text; its chat template puts it first.
   virtual std::optional<int32_t> bos_id() const = 0;
   // One more than the largest id.
   virtual int32_t vocab_size() const = 0;
+  // Whether a generated text loses the one space it begins with (converted SentencePiece models
+  // write words with the space before them).
+  virtual bool strips_leading_space() const { return false; }
 };
 
 // Reads DIR/tokenizer.json and DIR/tokenizer_config.json (Hugging Face layout): byte-level BPE with

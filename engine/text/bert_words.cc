@@ -1,0 +1,150 @@
+#include "engine/text/bert_words.h"
+
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "engine/text/unicode_normalization.h"
+#include "engine/text/utf8.h"
+#include "engine/text/white_space.h"
+
+namespace windowkv {
+namespace {
+
+bool IsAsciiPunctuation(int32_t c) {
+  return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||
+         (c >= 123 && c <= 126);
+}
+
+bool IsPunctuation(int32_t c) {
+  if (c < 0x80) return IsAsciiPunctuation(c);
+  switch (utf8proc_category(c)) {
+    case UTF8PROC_CATEGORY_PC:
+    case UTF8PROC_CATEGORY_PD:
+    case UTF8PROC_CATEGORY_PS:
+    case UTF8PROC_CATEGORY_PE:
+    case UTF8PROC_CATEGORY_PI:
+    case UTF8PROC_CATEGORY_PF:
+    case UTF8PROC_CATEGORY_PO:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Control, format and private use characters; unassigned ones stay.
+bool IsControl(int32_t c) {
+  if (c == '\t' || c == '\n' || c == '\r') return false;
+  if (c < 0x80) return c < 0x20 || c == 0x7F;
+  switch (utf8proc_category(c)) {
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CO:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The ranges of the reference, which begins one of them at U+2B920.
+bool IsCjkIdeograph(int32_t c) {
+  if (c < 0x3400) return false;
+  return (c <= 0x4DBF) || (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xF900 && c <= 0xFAFF) ||
+         (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B81F) ||
+         (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0x2F800 && c <= 0x2FA1F);
+}
+
+void RemoveAccents(std::vector<int32_t>* text) {
+  if (std::all_of(text->begin(), text->end(), [](int32_t c) { return c < 0x80; })) return;
+  *text = NormalizeCodePoints(*text, NormalizationForm::kNfd);
+  text->erase(std::remove_if(text->begin(), text->end(),
+                             [](int32_t c) {
+                               return c >= 0x300 && utf8proc_category(c) == UTF8PROC_CATEGORY_MN;
+                             }),
+              text->end());
+}
+
+void LowerCase(std::vector<int32_t>* text) {
+  constexpr int32_t kCapitalDottedI = 0x130;  // the one that becomes two characters
+  std::vector<int32_t> result;
+  result.reserve(text->size());
+  for (const int32_t c : *text) {
+    if (c < 0x80) {
+      result.push_back(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    } else if (c == kCapitalDottedI) {
+      result.insert(result.end(), {'i', 0x307});
+    } else {
+      result.push_back(utf8proc_tolower(c));
+    }
+  }
+  text->swap(result);
+}
+
+}  // namespace
+
+std::vector<int32_t> BertWords::Cleaned(std::string_view text) const {
+  std::vector<int32_t> cleaned;
+  cleaned.reserve(text.size());
+  while (!text.empty()) {
+    const Utf8Char next = DecodeUtf8(text);
+    text.remove_prefix(next.length);
+    const auto c = static_cast<int32_t>(next.code_point);
+    if (next.kind != Utf8Char::Kind::kValid || next.code_point == kReplacementCharacter ||
+        IsControl(c)) {
+      continue;
+    }
+    if (IsWhiteSpace(next.code_point)) {
+      cleaned.push_back(' ');
+    } else if (options_.separate_cjk && IsCjkIdeograph(c)) {
+      cleaned.insert(cleaned.end(), {' ', c, ' '});
+    } else {
+      cleaned.push_back(c);
+    }
+  }
+  return cleaned;
+}
+
+std::vector<std::string> BertWords::Cut(std::string_view text) const {
+  std::vector<int32_t> characters = Cleaned(text);
+  if (options_.strip_accents) RemoveAccents(&characters);
+  if (options_.lower_case) LowerCase(&characters);
+
+  std::vector<std::string> words;
+  bool in_word = false;
+  for (const int32_t c : characters) {
+    const auto code_point = static_cast<char32_t>(c);
+    if (IsWhiteSpace(code_point)) {
+      in_word = false;
+      continue;
+    }
+    const bool alone = IsPunctuation(c);
+    if (!in_word || alone) words.emplace_back();
+    AppendUtf8(code_point, &words.back());
+    in_word = !alone;
+  }
+  return words;
+}
+
+bool BertWords::IsBoundary(std::string_view text, size_t at) const {
+  const auto byte = static_cast<uint8_t>(text[at]);
+  if (byte < 0x80) {
+    return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r' ||
+           (IsAsciiPunctuation(byte) && byte != ']');
+  }
+  if (!options_.separate_cjk || byte < 0xE0) return false;
+  const Utf8Char c = DecodeUtf8(text.substr(at));
+  return c.kind == Utf8Char::Kind::kValid && IsCjkIdeograph(static_cast<int32_t>(c.code_point));
+}
+
+size_t BertWords::NextBoundary(std::string_view text, size_t from) const {
+  while (from < text.size() && !IsBoundary(text, from)) ++from;
+  return std::min(from, text.size());
+}
+
+size_t BertWords::PreviousBoundary(std::string_view text, size_t from) const {
+  while (from > 0 && (from >= text.size() || !IsBoundary(text, from))) --from;
+  return from;
+}
+
+}  // namespace windowkv

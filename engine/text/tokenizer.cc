@@ -1,0 +1,20 @@
+#include "engine/text/tokenizer.h"
+
+#include <utility>
+
+#include "engine/base/status.h"
+#include "engine/text/bpe_tokenizer.h"
+#include "engine/text/json_node.h"
+
+namespace windowkv {
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& dir) {
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode file, JsonNode::ReadFile(dir + "/tokenizer.json"));
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode config,
+                            JsonNode::ReadOptionalFile(dir + "/tokenizer_config.json"));
+  WINDOWKV_ASSIGN_OR_RETURN(std::unique_ptr<BpeTokenizer> tokenizer,
+                            BpeTokenizer::Create(file, config));
+  return tokenizer;
+}
+
+}  // namespace windowkv
