@@ -20,16 +20,16 @@ namespace windowkv::client {
 // PEM files for TLS. Empty `ca_file`: the system's roots. `cert_file` and `key_file` go together
 // and are for servers that ask clients for a certificate.
 struct TlsFiles {
-  std::string ca_file;
-  std::string cert_file;
-  std::string key_file;
+  std::string ca_file = {};
+  std::string cert_file = {};
+  std::string key_file = {};
 };
 
 struct ConnectOptions {
   // HOST:PORT of a router, a generation backend or a classifier.
-  std::string target;
+  std::string target = {};
   // Unset: plain text.
-  std::optional<TlsFiles> tls;
+  std::optional<TlsFiles> tls = std::nullopt;
 };
 
 struct CallOptions {

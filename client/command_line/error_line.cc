@@ -9,10 +9,13 @@ namespace windowkv::client {
 
 std::string ErrorLine(const absl::Status& status) {
   const ErrorDetails details = DetailsOf(status);
-  std::string line = absl::StatusCodeToString(status.code());
+  const std::string code = absl::StatusCodeToString(status.code());
+  std::string line = code;
   if (!details.fields.empty()) absl::StrAppend(&line, " ", absl::StrJoin(details.fields, ", "));
   absl::StrAppend(&line, ": ", status.message());
-  if (!details.reason.empty()) absl::StrAppend(&line, " [", details.reason, "]");
+  if (!details.reason.empty() && details.reason != code) {
+    absl::StrAppend(&line, " [", details.reason, "]");
+  }
   if (details.retry_after) {
     absl::StrAppend(&line, "; retry after ", absl::FormatDuration(*details.retry_after));
   }

@@ -17,7 +17,7 @@ enum ExitCode : int {
 };
 
 // One line without its end: "INVALID_ARGUMENT cache.beta: cache.beta is 0, must be in [1, 1024]",
-// then the reason and the time after which a retry may succeed, when the server gave them.
+// then the reason, where it says more than the code, and the time after which a retry may succeed.
 std::string ErrorLine(const absl::Status& status);
 
 // The exit code for a call that failed with `status`.

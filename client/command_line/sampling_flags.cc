@@ -29,7 +29,8 @@ void AddSamplerFlags(CLI::App* app, v1::GenerateRequest* request) {
                   "Subtracted once per occurrence in the output; [-10, 10], default 0",
                   [=](float v) { request->mutable_sampling()->set_frequency_penalty(v); });
   AddField<uint64_t>(app, "--seed", "UINT64", "The same seed gives the same text; default: random",
-                     [=](uint64_t v) { request->mutable_sampling()->set_seed(v); });
+                     [=](uint64_t v) { request->mutable_sampling()->set_seed(v); })
+      ->check(CLI::NonNegativeNumber);
   AddRepeated<std::string>(app, "--logit-bias", "ID:BIAS",
                            "Added to one token's logit, [-100, 100]; repeatable, at most 300",
                            [=](const std::string& text) {

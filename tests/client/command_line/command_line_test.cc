@@ -1,0 +1,192 @@
+#include "client/command_line/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/command_line/error_line.h"
+#include "tests/testing/fake_generation_server.h"
+
+namespace windowkv::client {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct Outcome {
+  int exit_code = 0;
+  std::string out;
+  std::string err;
+};
+
+class CommandLineTest : public ::testing::Test {
+ protected:
+  Outcome Run(std::vector<std::string> arguments, bool terminal = false) {
+    arguments.insert(arguments.begin(), "windowkv");
+    std::vector<const char*> argv;
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    std::istringstream in;
+    std::ostringstream out;
+    std::ostringstream err;
+    const int code = RunCommandLine(static_cast<int>(argv.size()), argv.data(),
+                                    {.in = in,
+                                     .out = out,
+                                     .err = err,
+                                     .out_is_terminal = terminal,
+                                     .err_is_terminal = terminal,
+                                     .interrupt = interrupt_});
+    return {code, out.str(), err.str()};
+  }
+
+  // Runs a subcommand against the fake generation server.
+  Outcome Call(const std::string& command, std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {command, "--target", server_.target()});
+    return Run(std::move(arguments));
+  }
+
+  Cancellation interrupt_;
+  testing::FakeGenerationService service_;
+  testing::FakeServer server_{&service_};
+};
+
+TEST_F(CommandLineTest, GenerateWritesOnlyTheTextToStandardOutput) {
+  const Outcome outcome = Call("generate", {"--prompt", "hi"});
+  EXPECT_EQ(outcome.exit_code, kExitDone);
+  EXPECT_EQ(outcome.out, "The answer is 42.");
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(CommandLineTest, ReceiptGoesToStandardError) {
+  const Outcome outcome = Call("generate", {"--prompt", "hi", "--receipt"});
+  EXPECT_EQ(outcome.out, "The answer is 42.");
+  EXPECT_THAT(outcome.err, HasSubstr("windowkv, mean"));
+}
+
+TEST_F(CommandLineTest, ATerminalShowsProgressAndTheReceipt) {
+  const Outcome outcome =
+      Run({"generate", "--target", server_.target(), "--prompt", "hi"}, /*terminal=*/true);
+  EXPECT_EQ(outcome.out, "The answer is 42.\n");
+  EXPECT_THAT(outcome.err, HasSubstr("reading 20 tokens: layer 8 of 8"));
+  EXPECT_THAT(outcome.err, HasSubstr("windowkv, mean"));
+}
+
+TEST_F(CommandLineTest, JsonIsOneObjectPerMessageWithTheProtosOwnNames) {
+  const Outcome outcome = Call("generate", {"--prompt", "hi", "--json", "--request-id", "r7"});
+  std::istringstream lines(outcome.out);
+  std::vector<nlohmann::json> messages;
+  for (std::string line; std::getline(lines, line);)
+    messages.push_back(nlohmann::json::parse(line));
+  ASSERT_EQ(messages.size(), 5u);
+  EXPECT_EQ(messages[0]["accepted"]["request_id"], "r7");
+  EXPECT_EQ(messages[1]["progress"]["layers_total"], 8);
+  EXPECT_EQ(messages[2]["chunk"]["token_ids"][0], 11);
+  EXPECT_EQ(messages[4]["finished"]["receipt"]["bytes_kept"], "1024");
+  EXPECT_EQ(messages[4]["finished"]["finish_reason"], "FINISH_REASON_STOP");
+}
+
+TEST_F(CommandLineTest, AServerErrorIsOneLineAndExitCode1) {
+  service_.on_generate = [](const auto&, auto*, auto*) {
+    return testing::DetailedStatus(grpc::StatusCode::INVALID_ARGUMENT,
+                                   "cache.beta is 0, must be in [1, 1024]", "cache.beta", 0);
+  };
+  const Outcome outcome = Call("generate", {"--prompt", "hi"});
+  EXPECT_EQ(outcome.exit_code, kExitServerError);
+  EXPECT_EQ(outcome.err,
+            "windowkv: INVALID_ARGUMENT cache.beta: cache.beta is 0, must be in [1, 1024]\n");
+}
+
+TEST_F(CommandLineTest, BadUsageIsExitCode2) {
+  EXPECT_EQ(Run({}).exit_code, kExitBadUsage);
+  EXPECT_EQ(Run({"fly"}).exit_code, kExitBadUsage);
+  EXPECT_EQ(Run({"generate"}).exit_code, kExitBadUsage);
+  EXPECT_EQ(Run({"generate", "--prompt", "a", "--timeout", "0s"}).exit_code, kExitBadUsage);
+  EXPECT_EQ(Run({"generate", "--prompt", "a", "--target", "nowhere"}).exit_code, kExitBadUsage);
+  EXPECT_EQ(Run({"bench", "--prompt", "a", "--concurrency", "0"}).exit_code, kExitBadUsage);
+}
+
+TEST_F(CommandLineTest, HelpAndVersionGoToStandardOutput) {
+  const Outcome help = Run({"generate", "--help"});
+  EXPECT_EQ(help.exit_code, kExitDone);
+  EXPECT_THAT(help.out, HasSubstr("--budget-tokens"));
+  const Outcome version = Run({"--version"});
+  EXPECT_EQ(version.exit_code, kExitDone);
+  EXPECT_THAT(version.out, HasSubstr("windowkv 0."));
+}
+
+TEST_F(CommandLineTest, InfoShowsTheModel) {
+  EXPECT_THAT(Call("info", {}).out, HasSubstr("fake_llama"));
+  EXPECT_EQ(nlohmann::json::parse(Call("info", {"--json"}).out)["num_layers"], 8);
+}
+
+TEST_F(CommandLineTest, LoadShowsFreeBlocks) {
+  EXPECT_THAT(Call("load", {}).out, HasSubstr("100 free of 100"));
+  const auto json = nlohmann::json::parse(Call("load", {"--json"}).out);
+  EXPECT_EQ(json["free_kv_blocks"], "100");
+  EXPECT_EQ(json["waiting"], 0);
+}
+
+TEST_F(CommandLineTest, TokenizePrintsOneTokenPerLine) {
+  service_.tokens.add_token_ids(5);
+  service_.tokens.add_tokens("a\n");
+  EXPECT_EQ(Call("tokenize", {"--prompt", "a\n"}).out, "5\ta\\n\n");
+}
+
+TEST_F(CommandLineTest, ClassifyShowsTheVerdict) {
+  testing::FakeClassifierService classifier;
+  testing::FakeServer server(&classifier);
+  const Outcome outcome = Run({"classify", "--target", server.target(), "--prompt", "who?"});
+  EXPECT_EQ(outcome.exit_code, kExitDone);
+  EXPECT_THAT(outcome.out, HasSubstr("localization, confidence 0.7500"));
+  ASSERT_EQ(classifier.requests().size(), 1u);
+  EXPECT_EQ(classifier.requests()[0].texts(0), "who?");
+}
+
+TEST_F(CommandLineTest, BenchReportsLatenciesAndTokens) {
+  const Outcome outcome = Call("bench", {"--prompt", "hi", "--requests", "6", "--concurrency", "3",
+                                         "--json", "--request-id", "b"});
+  EXPECT_EQ(outcome.exit_code, kExitDone);
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json["completed"], 6);
+  EXPECT_EQ(json["output_tokens"], 12);
+  EXPECT_EQ(json["time_to_first_token_seconds"]["count"], 6);
+  EXPECT_EQ(json["inter_token_latency_seconds"]["count"], 6);
+  EXPECT_EQ(service_.requests().size(), 6u);
+  EXPECT_THAT(service_.requests()[0].request_id(), Not("b"));
+}
+
+TEST_F(CommandLineTest, BenchCountsErrorsByCode) {
+  service_.on_generate = [](const auto&, auto*, auto*) {
+    return testing::DetailedStatus(grpc::StatusCode::RESOURCE_EXHAUSTED, "full", "", 1);
+  };
+  const Outcome outcome = Call("bench", {"--prompt", "hi", "--requests", "3", "--json"});
+  EXPECT_EQ(outcome.exit_code, kExitServerError);
+  EXPECT_EQ(nlohmann::json::parse(outcome.out)["errors"]["RESOURCE_EXHAUSTED"], 3);
+  EXPECT_THAT(outcome.err, HasSubstr("full; retry after 1s"));
+}
+
+TEST_F(CommandLineTest, FlagsAlsoComeFromTheEnvironment) {
+  ASSERT_EQ(setenv("WINDOWKV_BUDGET_TOKENS", "77", 1), 0);
+  const Outcome outcome = Call("generate", {"--prompt", "hi"});
+  unsetenv("WINDOWKV_BUDGET_TOKENS");
+  ASSERT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  EXPECT_EQ(service_.requests().at(0).cache().budget_tokens(), 77);
+}
+
+TEST_F(CommandLineTest, FlagsAlsoComeFromAConfigFile) {
+  const std::string path = ::testing::TempDir() + "/windowkv_config_test.toml";
+  std::ofstream(path) << "[generate]\nbudget-tokens = 99\nchat = true\n";
+  const Outcome outcome =
+      Run({"--config", path, "generate", "--target", server_.target(), "--prompt", "hi"});
+  ASSERT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  EXPECT_EQ(service_.requests().at(0).cache().budget_tokens(), 99);
+  EXPECT_TRUE(service_.requests().at(0).has_chat());
+}
+
+}  // namespace
+}  // namespace windowkv::client
