@@ -23,12 +23,11 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text) {
       address.port > 65535) {
     return malformed;
   }
-  if (host.front() == '[' && host.back() == ']') {
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string_view::npos) {
-    return malformed;  // an IPv6 address without brackets
+  } else if (host.find_first_of("[]:") != std::string_view::npos) {
+    return malformed;  // an IPv6 address without both brackets
   }
-  if (host.empty()) return malformed;
   address.host = std::string(host);
   return address;
 }

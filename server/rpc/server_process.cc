@@ -151,6 +151,7 @@ void ServerProcess::Shutdown() {
 }
 
 int ServerProcess::ServeUntilSignal(const HostPort& http, ShutdownSignals& signals) {
+  signals.Arm();  // whoever reads the ready line may send the signal at once
   std::cout << options_.program << " ready: grpc " << address_.ToString() << " http "
             << http.ToString() << std::endl;
   const int signal = signals.Wait();

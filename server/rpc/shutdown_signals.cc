@@ -50,9 +50,14 @@ ShutdownSignals::~ShutdownSignals() {
   close(signal_fd_);
 }
 
+void ShutdownSignals::Arm() {
+  std::lock_guard lock(mu_);
+  armed_ = true;
+}
+
 int ShutdownSignals::Wait() {
   std::unique_lock lock(mu_);
-  awaited_ = true;
+  armed_ = true;
   signal_cv_.wait(lock, [this] { return received_ != 0; });
   return received_;
 }
@@ -71,7 +76,7 @@ void ShutdownSignals::Listen() {
 
 void ShutdownSignals::OnSignal(int signal) {
   std::lock_guard lock(mu_);
-  if (!awaited_ || received_ != 0) std::_Exit(kSignalExitBase + signal);
+  if (!armed_ || received_ != 0) std::_Exit(kSignalExitBase + signal);
   received_ = signal;
   signal_cv_.notify_one();
 }

@@ -14,14 +14,16 @@ namespace windowkv {
 // SIGTERM and SIGINT of the process. Made first in main, before any other thread, so that every
 // thread inherits the blocked signals and only the one in here receives them.
 //
-// Until Wait is called (the program still starts) a signal ends the process at once, with the exit
-// code a shell gives a killed program; the same does a second signal.
+// Until Arm is called (the program still starts) a signal ends the process at once, with the exit
+// code a shell gives for a killed program; so does a second signal.
 class ShutdownSignals {
  public:
   static absl::StatusOr<std::unique_ptr<ShutdownSignals>> Create();
   ~ShutdownSignals();
 
-  // Waits for the first signal and returns its number. One caller.
+  // From now on the first signal is kept for Wait.
+  void Arm();
+  // Arms, waits for the first signal and returns its number. One caller.
   int Wait();
 
  private:
@@ -33,7 +35,7 @@ class ShutdownSignals {
   const int stop_fd_;
   std::mutex mu_;
   std::condition_variable signal_cv_;
-  bool awaited_ WINDOWKV_GUARDED_BY(mu_) = false;
+  bool armed_ WINDOWKV_GUARDED_BY(mu_) = false;
   int received_ WINDOWKV_GUARDED_BY(mu_) = 0;  // 0: none yet
   std::thread listener_;
 };
