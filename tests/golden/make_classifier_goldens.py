@@ -18,11 +18,13 @@ DATA = pathlib.Path(__file__).parent / "data"
 CLASSIFIER = pathlib.Path(__file__).parents[2] / "deploy/models/task_classifier"
 TINY_SEED = 3
 
-PASSAGE = ("The ferry to Marrow Island leaves at ten past seven from the east pier. In winter it waits for the mail van, "
-           "which is often late. Tickets cost four crowns; children under six travel free. The crossing takes forty "
-           "minutes when the sea is calm. Captain Odile Ferrant has run the service since her uncle retired.")
-MEETING = ("Amara: The new shelves arrive on Friday. Tom: Then we close the reading room for a day. Amara: Half a day is "
-           "enough if two people help. Tom: Agreed, and we tell the school. Lin: I can write to them tonight.")
+PASSAGE = (
+    "The ferry to Marrow Island leaves at ten past seven from the east pier. In winter it waits for the mail "
+    "van, which is often late. Tickets cost four crowns; children under six travel free. The crossing takes forty "
+    "minutes when the sea is calm. Captain Odile Ferrant has run the service since her uncle retired.")
+MEETING = (
+    "Amara: The new shelves arrive on Friday. Tom: Then we close the reading room for a day. Amara: Half a day "
+    "is enough if two people help. Tom: Agreed, and we tell the school. Lin: I can write to them tonight.")
 
 SHORT_TEXTS = [
     f"{PASSAGE}\n\nWho runs the ferry service?",
@@ -101,7 +103,8 @@ def write_classifier():
 
 def tiny_vocabulary():
     letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    return (["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "The", "cat", "dog", "sat", "on", "un", "##ing", "##s"]
+    words = ["the", "The", "cat", "dog", "sat", "on", "un", "##ing", "##s"]
+    return (["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + words
             + list("0123456789.,?!") + list(letters) + [f"##{c}" for c in letters.lower()])
 
 

@@ -46,7 +46,8 @@ LLAMA3_ROPE = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_fre
 CASES = [
     Case("equal_heads_f32", config(32, 4, 4, intermediate=56), "float32"),
     Case("grouped_by_two_tied_bf16_sharded",
-         config(48, 4, 2, layers=3, head_dim=12, tie_word_embeddings=True, rms_norm_eps=1e-6), "bfloat16", num_shards=2),
+         config(48, 4, 2, layers=3, head_dim=12, tie_word_embeddings=True, rms_norm_eps=1e-6), "bfloat16",
+         num_shards=2),
     Case("grouped_by_three_wide_heads_f16", config(48, 6, 2, layers=3, head_dim=16), "float16"),
     Case("one_kv_head_biases_bf16",
          config(40, 5, 1, attention_bias=True, mlp_bias=True, tie_word_embeddings=True), "bfloat16"),
