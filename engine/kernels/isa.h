@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "engine/kernels/cpu_features.h"
+
 // One CPU kernel body compiled for several instruction sets, the best one chosen when first called.
 //
 // A kernel is a struct with `static void Run(const Args&, int64_t begin, int64_t end)`, marked
@@ -25,14 +27,6 @@
 #endif
 
 namespace windowkv {
-
-enum class Isa { kBaseline, kAvx2, kAvx512, kAvx512Bf16 };
-
-// The best instruction set of this processor.
-Isa BestIsa();
-
-// True where bfloat16 matrix products run at full speed (AMX or AVX512-BF16).
-bool HasFastBfloat16();
 
 // Threads that the calling thread's parallel regions use.
 int KernelThreads();

@@ -10,7 +10,9 @@ namespace {
 
 template <typename T>
 struct Args {
-  T* qkv;
+  const T* qkv;
+  T* q_out;
+  int64_t q_out_stride;
   const float* cos_sin;
   const int32_t* positions;
   const KvRow* targets;
@@ -47,14 +49,16 @@ struct Body {
     const int64_t half = a.head_dim / 2;
     const int64_t width = (a.num_heads + 2 * a.num_kv_heads) * a.head_dim;
     for (int64_t row = begin; row < end; ++row) {
-      T* q = a.qkv + row * width;
+      const T* q = a.qkv + row * width;
+      T* q_out = a.q_out + row * a.q_out_stride;
       const T* k = q + a.num_heads * a.head_dim;
       const T* v = k + a.num_kv_heads * a.head_dim;
       const float* cos = a.cos_sin + a.positions[row] * a.head_dim;
       const float* sin = cos + half;
       for (int64_t h = 0; h < a.num_heads; ++h) {
-        Rotate(q + h * a.head_dim, cos, sin, half, q + h * a.head_dim);
+        Rotate(q + h * a.head_dim, cos, sin, half, q_out + h * a.head_dim);
       }
+      if (a.num_kv_heads == 0) continue;
       T* key = static_cast<T*>(a.targets[row].key);
       T* value = static_cast<T*>(a.targets[row].value);
       for (int64_t h = 0; h < a.num_kv_heads; ++h) {
@@ -67,12 +71,14 @@ struct Body {
 
 }  // namespace
 
-void RopeAndStore(at::Tensor& qkv, const at::Tensor& cos_sin, const int32_t* positions,
-                  int64_t num_heads, int64_t num_kv_heads, const std::vector<KvRow>& targets,
-                  int64_t head_stride) {
+void RopeAndStore(const at::Tensor& qkv, const at::Tensor& cos_sin, const int32_t* positions,
+                  int64_t num_heads, int64_t num_kv_heads, at::Tensor& q_out,
+                  const std::vector<KvRow>& targets, int64_t head_stride) {
   DispatchDtype(qkv.scalar_type(), [&](auto type) {
     using T = decltype(type);
-    const Args<T> args{qkv.mutable_data_ptr<T>(),
+    const Args<T> args{qkv.const_data_ptr<T>(),
+                       q_out.mutable_data_ptr<T>(),
+                       q_out.stride(0),
                        cos_sin.const_data_ptr<float>(),
                        positions,
                        targets.data(),

@@ -175,12 +175,12 @@ RangeFunction<Args<T, Out>> Choose() {
 }
 
 template <typename T, typename Out>
-void Run(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+void Run(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
          Accumulate accumulate, at::Tensor& out) {
   static const RangeFunction<Args<T, Out>> fn = Choose<T, Out>();
   const Args<T, Out> args{x.const_data_ptr<T>(),
                           weight.const_data_ptr<T>(),
-                          bias ? bias->const_data_ptr<T>() : nullptr,
+                          bias.defined() ? bias.const_data_ptr<T>() : nullptr,
                           out.mutable_data_ptr<Out>(),
                           x.size(0),
                           x.size(1),
@@ -193,7 +193,7 @@ void Run(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::
 
 }  // namespace
 
-void RowLinear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+void RowLinear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                Accumulate accumulate, at::Tensor& out) {
   DispatchDtype(x.scalar_type(), [&](auto type) {
     using T = decltype(type);

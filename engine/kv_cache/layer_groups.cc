@@ -16,27 +16,18 @@ std::vector<LayerGroup> DivideLayers(int32_t num_layers, int32_t shared_layers) 
   return groups;
 }
 
-// The authors' budgets, which may be negative or rise when shared_layers is large against beta.
+// The authors' budgets; where shared_layers > beta would turn their pyramid over, all groups are
+// equal.
 void SetPyramid(const CacheConfig& config, std::vector<LayerGroup>& groups) {
   const int64_t cap = config.budget_tokens;
   const int64_t num_groups = static_cast<int64_t>(groups.size());
-  if (num_groups == 1) {
-    groups[0].budget_tokens = config.budget_tokens;
-    return;
-  }
-  const int64_t last = cap * config.shared_layers / config.beta;
+  const int64_t last = std::min(cap * config.shared_layers / config.beta, cap);
   const int64_t first = 2 * cap - last;
-  // Floor division, as the authors' Python does, also where the pyramid is inverted.
-  const int64_t span = first - last;
-  const int64_t step =
-      span >= 0 ? span / (num_groups - 1) : -((-span + num_groups - 2) / (num_groups - 1));
+  const int64_t step = num_groups > 1 ? (first - last) / (num_groups - 1) : 0;
   for (int64_t g = 0; g < num_groups; ++g) {
-    const int64_t budget = g < num_groups - 1 ? first - g * step : last;
-    groups[g].budget_tokens = static_cast<int32_t>(std::clamp<int64_t>(budget, 0, INT32_MAX));
+    groups[g].budget_tokens = static_cast<int32_t>(g < num_groups - 1 ? first - g * step : last);
   }
-  for (int64_t g = 1; g < num_groups; ++g) {
-    groups[g].budget_tokens = std::min(groups[g].budget_tokens, groups[g - 1].budget_tokens);
-  }
+  if (num_groups == 1) groups[0].budget_tokens = config.budget_tokens;
 }
 
 int64_t SumOverLayers(const std::vector<LayerGroup>& groups,

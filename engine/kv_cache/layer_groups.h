@@ -19,7 +19,7 @@ struct LayerGroup {
 // Divides the layers into groups of config.shared_layers (the last may be short) and the budget
 // into a pyramid over them (arXiv 2503.17922, section 3.3): lower layers get more.
 //
-// REVIEW_ONLY takes the authors' integer arithmetic as it is, clamped to be non-negative. TOTAL
+// REVIEW_ONLY takes the authors' integer arithmetic as it is, with the last group's share at most the mean. TOTAL
 // clamps each budget to [always kept tokens, prompt_tokens] and then levels the pyramid, first its
 // top down and then its foot up, so that the sum over layers stays within budget_tokens *
 // num_layers and as near to it as whole tokens per layer allow. Budgets never increase with depth.

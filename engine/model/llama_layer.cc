@@ -1,0 +1,149 @@
+#include "engine/model/llama_layer.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "engine/base/status.h"
+#include "engine/kernels/prefill_attention.h"
+#include "engine/kernels/rms_norm.h"
+
+namespace windowkv {
+namespace {
+
+// The scratch rows [begin, end) as targets of RopeAndStore.
+std::vector<KvRow> ScratchRows(LayerScratch& scratch, int32_t begin, int32_t end) {
+  const size_t row_bytes = scratch.k.stride(0) * scratch.k.element_size();
+  char* k = static_cast<char*>(scratch.k.mutable_data_ptr());
+  char* v = static_cast<char*>(scratch.v.mutable_data_ptr());
+  std::vector<KvRow> rows(end - begin);
+  for (int32_t row = begin; row < end; ++row) {
+    rows[row - begin] = {k + row * row_bytes, v + row * row_bytes};
+  }
+  return rows;
+}
+
+}  // namespace
+
+absl::StatusOr<LlamaLayer> LlamaLayer::Load(const Checkpoint& checkpoint, const LlamaConfig& config,
+                                            int32_t index, at::ScalarType dtype) {
+  const std::string name = "model.layers." + std::to_string(index);
+  const std::string attention = name + ".self_attn";
+  const int64_t q_size = int64_t{config.num_heads} * config.head_dim;
+  const int64_t kv_size = int64_t{config.num_kv_heads} * config.head_dim;
+  WINDOWKV_ASSIGN_OR_RETURN(Linear qkv,
+                            Linear::Load(checkpoint,
+                                         {{attention + ".q_proj", q_size},
+                                          {attention + ".k_proj", kv_size},
+                                          {attention + ".v_proj", kv_size}},
+                                         config.hidden_size, config.attention_bias, dtype));
+  WINDOWKV_ASSIGN_OR_RETURN(
+      Linear output, Linear::Load(checkpoint, {{attention + ".o_proj", config.hidden_size}}, q_size,
+                                  config.attention_bias, dtype));
+  WINDOWKV_ASSIGN_OR_RETURN(SwiGluMlp mlp,
+                            SwiGluMlp::Load(checkpoint, name + ".mlp", config.hidden_size,
+                                            config.intermediate_size, config.mlp_bias, dtype));
+  WINDOWKV_ASSIGN_OR_RETURN(at::Tensor input_norm, checkpoint.Load(name + ".input_layernorm.weight",
+                                                                   {config.hidden_size}, dtype));
+  WINDOWKV_ASSIGN_OR_RETURN(
+      at::Tensor post_attention_norm,
+      checkpoint.Load(name + ".post_attention_layernorm.weight", {config.hidden_size}, dtype));
+  return LlamaLayer(config, index + 1 == config.num_layers, std::move(qkv), std::move(output),
+                    std::move(mlp), std::move(input_norm), std::move(post_attention_norm));
+}
+
+LlamaLayer::LlamaLayer(const LlamaConfig& config, bool is_last, Linear qkv, Linear output,
+                       SwiGluMlp mlp, at::Tensor input_norm, at::Tensor post_attention_norm)
+    : num_heads_(config.num_heads),
+      num_kv_heads_(config.num_kv_heads),
+      head_dim_(config.head_dim),
+      eps_(static_cast<float>(config.rms_norm_eps)),
+      scale_(1.0f / std::sqrt(static_cast<float>(config.head_dim))),
+      is_last_(is_last),
+      qkv_(std::move(qkv)),
+      q_(qkv_.Slice(0, num_heads_ * head_dim_)),
+      kv_(qkv_.Slice(num_heads_ * head_dim_, qkv_.out_features())),
+      output_(std::move(output)),
+      mlp_(std::move(mlp)),
+      input_norm_(std::move(input_norm)),
+      post_attention_norm_(std::move(post_attention_norm)) {}
+
+void LlamaLayer::Project(int32_t begin, int32_t end, const at::Tensor& rope,
+                         PrefillState& state) const {
+  const at::Tensor x = state.hidden.slice(0, begin, end);
+  at::Tensor normed = at::empty_like(x);
+  RmsNorm(x, input_norm_, eps_, normed);
+  if (is_last_) {
+    ProjectKeysAndLastQueries(begin, end, normed, rope, state);
+  } else {
+    ProjectAll(begin, end, normed, rope, state);
+  }
+}
+
+void LlamaLayer::ProjectAll(int32_t begin, int32_t end, const at::Tensor& normed,
+                            const at::Tensor& rope, PrefillState& state) const {
+  at::Tensor q = state.q.slice(0, begin, end).flatten(1);
+  RopeAndStore(qkv_.Forward(normed), rope, state.positions.data() + begin, num_heads_,
+               num_kv_heads_, q, ScratchRows(state.scratch, begin, end), head_dim_);
+  at::Tensor& observation = state.scratch.observation_q;
+  const int32_t first = static_cast<int32_t>(state.q.size(0) - observation.size(0));
+  const int32_t from = std::max(begin, first);
+  if (from >= end) return;
+  observation.slice(0, from - first, end - first).copy_(state.q.slice(0, from, end));
+}
+
+void LlamaLayer::ProjectKeysAndLastQueries(int32_t begin, int32_t end, const at::Tensor& normed,
+                                           const at::Tensor& rope, PrefillState& state) const {
+  at::Tensor unused = state.q;
+  RopeAndStore(kv_.Forward(normed), rope, state.positions.data() + begin, /*num_heads=*/0,
+               num_kv_heads_, unused, ScratchRows(state.scratch, begin, end), head_dim_);
+  at::Tensor& observation = state.scratch.observation_q;
+  const int32_t first = static_cast<int32_t>(state.q.size(0) - observation.size(0));
+  const int32_t from = std::max(begin, first);
+  if (from >= end) return;
+  at::Tensor q = observation.slice(0, from - first, end - first).flatten(1);
+  RopeAndStore(q_.Forward(normed.slice(0, from - begin, end - begin)), rope,
+               state.positions.data() + from, num_heads_, /*num_kv_heads=*/0, q, {}, head_dim_);
+}
+
+void LlamaLayer::Attend(int32_t head_begin, int32_t head_end, PrefillState& state) const {
+  const LayerScratch& scratch = state.scratch;
+  if (!is_last_) {
+    PrefillAttention(state.q, scratch.k, scratch.v, head_begin, head_end, scale_, state.q);
+    return;
+  }
+  const int64_t last_query = scratch.observation_q.size(0) - 1;
+  at::Tensor out = state.q.slice(0, state.q.size(0) - 1);
+  LastTokenAttention(scratch.observation_q.slice(0, last_query), scratch.k, scratch.v, scale_, out);
+}
+
+void LlamaLayer::Finish(int32_t begin, int32_t end, PrefillState& state) const {
+  at::Tensor hidden = state.hidden.slice(0, begin, end);
+  output_.AddForward(state.q.slice(0, begin, end).flatten(1), hidden);
+  at::Tensor normed = at::empty_like(hidden);
+  RmsNorm(hidden, post_attention_norm_, eps_, normed);
+  mlp_.AddForward(normed, hidden);
+}
+
+void LlamaLayer::Decode(const DecodeLayerInput& input, const at::Tensor& rope,
+                        PagedAttention& attention, at::Tensor& hidden) const {
+  const int64_t batch = hidden.size(0);
+  at::Tensor normed = at::empty_like(hidden);
+  RmsNorm(hidden, input_norm_, eps_, normed);
+  at::Tensor qkv = at::empty({batch, qkv_.out_features()}, hidden.options());
+  qkv_.DecodeForward(normed, Accumulate::kNo, qkv);
+  at::Tensor q = qkv.slice(1, 0, num_heads_ * head_dim_);
+  RopeAndStore(qkv, rope, input.positions, num_heads_, num_kv_heads_, q, *input.targets,
+               input.head_stride);
+  at::Tensor attended = at::empty({batch, num_heads_ * head_dim_}, hidden.options());
+  attention.Run(q, *input.pool, *input.sequences, num_heads_, scale_, attended);
+  output_.DecodeForward(attended, Accumulate::kYes, hidden);
+  RmsNorm(hidden, post_attention_norm_, eps_, normed);
+  mlp_.AddDecodeForward(normed, hidden);
+}
+
+}  // namespace windowkv

@@ -1,0 +1,71 @@
+#ifndef WINDOWKV_ENGINE_MODEL_LLAMA_LAYER_H_
+#define WINDOWKV_ENGINE_MODEL_LLAMA_LAYER_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/kernels/paged_attention.h"
+#include "engine/kernels/rope.h"
+#include "engine/model/llama_config.h"
+#include "engine/model/prefill.h"
+#include "engine/nn/linear.h"
+#include "engine/nn/swiglu_mlp.h"
+#include "engine/weights/checkpoint.h"
+
+namespace windowkv {
+
+// One layer's view of a decode step: a row per sequence.
+struct DecodeLayerInput {
+  const int32_t* positions = nullptr;                     // [batch]
+  const std::vector<KvRow>* targets = nullptr;            // where each new token's K and V go
+  const std::vector<PagedSequence>* sequences = nullptr;  // caches, the new token included
+  const at::Tensor* pool = nullptr;
+  int64_t head_stride = 0;
+};
+
+// A Llama decoder layer: attention with grouped heads (arXiv 2305.13245) and rotary positions,
+// SwiGLU, both after RMS normalisation, with residual connections. Constant after loading.
+class LlamaLayer {
+ public:
+  static absl::StatusOr<LlamaLayer> Load(const Checkpoint& checkpoint, const LlamaConfig& config,
+                                         int32_t index, at::ScalarType dtype);
+
+  // The phases of a prefill, see PrefillPhase. The last layer computes queries, attention and
+  // feed-forward only where they are used: observation rows, and the last token.
+  void Project(int32_t begin, int32_t end, const at::Tensor& rope, PrefillState& state) const;
+  void Attend(int32_t head_begin, int32_t head_end, PrefillState& state) const;
+  void Finish(int32_t begin, int32_t end, PrefillState& state) const;
+
+  // One token per sequence: `hidden` [batch, hidden_size] is updated in place.
+  void Decode(const DecodeLayerInput& input, const at::Tensor& rope, PagedAttention& attention,
+              at::Tensor& hidden) const;
+
+ private:
+  LlamaLayer(const LlamaConfig& config, bool is_last, Linear qkv, Linear output, SwiGluMlp mlp,
+             at::Tensor input_norm, at::Tensor post_attention_norm);
+  void ProjectAll(int32_t begin, int32_t end, const at::Tensor& normed, const at::Tensor& rope,
+                  PrefillState& state) const;
+  void ProjectKeysAndLastQueries(int32_t begin, int32_t end, const at::Tensor& normed,
+                                 const at::Tensor& rope, PrefillState& state) const;
+
+  int64_t num_heads_;
+  int64_t num_kv_heads_;
+  int64_t head_dim_;
+  float eps_;
+  float scale_;
+  bool is_last_;
+  Linear qkv_;  // queries, keys, values
+  Linear q_;    // its first part
+  Linear kv_;   // and the rest
+  Linear output_;
+  SwiGluMlp mlp_;
+  at::Tensor input_norm_;
+  at::Tensor post_attention_norm_;
+};
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_MODEL_LLAMA_LAYER_H_

@@ -1,0 +1,50 @@
+#include "engine/model/prefill.h"
+
+#include <algorithm>
+
+namespace windowkv {
+namespace {
+
+// Attention slices of short prompts take several heads, up to this many multiply-adds.
+constexpr int64_t kAttendCost = int64_t{1} << 31;
+
+void AddSlices(int32_t layer, PrefillPhase phase, int32_t count, int32_t step, int64_t unit_cost,
+               std::vector<PrefillSlice>& slices) {
+  for (int32_t begin = 0; begin < count; begin += step) {
+    const int32_t end = std::min(count, begin + step);
+    slices.push_back({layer, phase, begin, end, end == count, unit_cost * (end - begin)});
+  }
+}
+
+}  // namespace
+
+std::vector<PrefillSlice> PlanPrefill(const LlamaConfig& config, int32_t prompt_tokens,
+                                      int32_t chunk_rows) {
+  const int64_t hidden = config.hidden_size;
+  const int64_t head_dim = config.head_dim;
+  const int64_t project_cost = hidden * head_dim * (config.num_heads + 2 * config.num_kv_heads);
+  const int64_t finish_cost =
+      hidden * (head_dim * config.num_heads + int64_t{3} * config.intermediate_size);
+  // Two products over the lower triangle.
+  const int64_t head_cost = int64_t{prompt_tokens} * prompt_tokens * head_dim;
+  const int32_t heads = static_cast<int32_t>(
+      std::clamp<int64_t>(kAttendCost / std::max<int64_t>(1, head_cost), 1, config.num_heads));
+  std::vector<PrefillSlice> slices;
+  for (int32_t layer = 0; layer < config.num_layers; ++layer) {
+    AddSlices(layer, PrefillPhase::kProject, prompt_tokens, chunk_rows, project_cost, slices);
+    if (layer + 1 < config.num_layers) {
+      AddSlices(layer, PrefillPhase::kAttend, config.num_heads, heads, head_cost, slices);
+      AddSlices(layer, PrefillPhase::kFinish, prompt_tokens, chunk_rows, finish_cost, slices);
+    } else {
+      // Only the last token's output of the last layer is used.
+      const int64_t last_token_cost = int64_t{prompt_tokens} * head_dim * 2;
+      AddSlices(layer, PrefillPhase::kAttend, config.num_heads, config.num_heads, last_token_cost,
+                slices);
+      slices.push_back(
+          {layer, PrefillPhase::kFinish, prompt_tokens - 1, prompt_tokens, true, finish_cost});
+    }
+  }
+  return slices;
+}
+
+}  // namespace windowkv

@@ -1,0 +1,129 @@
+#include <ATen/ops/empty.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "engine/kernels/window_scores.h"
+#include "engine/kv_cache/layer_groups.h"
+#include "engine/kv_cache/window_selection.h"
+#include "tests/testing/golden_file.h"
+
+namespace windowkv {
+
+void PrintTo(const TokenRange& range, std::ostream* out) {
+  *out << "[" << range.begin << ", " << range.end << ")";
+}
+
+namespace {
+
+using nlohmann::json;
+
+// The token scores that a golden case describes by a formula: [num_heads, review] float32.
+at::Tensor FormulaScores(const json& formula, int64_t num_heads, int64_t review, int64_t group) {
+  at::Tensor scores = at::empty({num_heads, review}, at::TensorOptions().dtype(at::kFloat));
+  float* out = scores.mutable_data_ptr<float>();
+  const int64_t modulus = formula["modulus"];
+  const float divisor = static_cast<float>(formula["divisor"].get<int64_t>());
+  for (int64_t h = 0; h < num_heads; ++h) {
+    for (int64_t j = 0; j < review; ++j) {
+      const int64_t value =
+          h * formula["head_step"].get<int64_t>() + j * formula["token_step"].get<int64_t>() +
+          group * formula["group_step"].get<int64_t>() + formula["seed"].get<int64_t>();
+      *out++ = static_cast<float>(value % modulus) / divisor;
+    }
+  }
+  return scores;
+}
+
+void ExpectGroupAsReference(const json& test, const CacheConfig& config, const LayerGroup& group,
+                            const json& expected, int64_t index) {
+  const int32_t tokens = test["prompt_tokens"];
+  EXPECT_EQ(group.first_layer, expected["first_layer"]);
+  EXPECT_EQ(group.num_layers, expected["num_layers"]);
+  EXPECT_EQ(group.budget_tokens, expected["budget_tokens"]);
+  std::vector<float> scores;
+  if (MustSelect(config, group.budget_tokens, tokens)) {
+    const int64_t review = tokens - ObservationTokens(config, tokens);
+    scores = WindowScores(FormulaScores(test["scores"], test["num_heads"], review, index),
+                          config.window_size,
+                          config.strategy == Strategy::kMean ? WindowReduction::kMean
+                                                             : WindowReduction::kTopHalfMean);
+  }
+  const std::vector<TokenRange> kept = SelectWindows(config, group.budget_tokens, tokens, scores);
+  EXPECT_EQ(kept, testing::ToRanges(expected["kept_ranges"]));
+  EXPECT_LE(CountTokens(kept), MaxKeptTokens(config, group.budget_tokens, tokens));
+}
+
+TEST(WindowSelectionGoldenTest, BudgetsAndKeptWindowsEqualThePlainReference) {
+  const json golden = testing::ReadJson(testing::GoldenPath("window_selection.json"));
+  ASSERT_GE(golden["cases"].size(), 60u);
+  for (const json& test : golden["cases"]) {
+    SCOPED_TRACE(test["name"].get<std::string>());
+    const CacheConfig config = testing::ToCacheConfig(test["options"]);
+    const int32_t tokens = test["prompt_tokens"];
+    if (test.contains("error")) {
+      EXPECT_GT(CountTokens(AlwaysKept(config, tokens)), config.budget_tokens);
+      continue;
+    }
+    const std::vector<LayerGroup> groups = PlanLayerGroups(config, test["num_layers"], tokens);
+    ASSERT_EQ(groups.size(), test["groups"].size());
+    for (size_t g = 0; g < groups.size(); ++g) {
+      SCOPED_TRACE("group " + std::to_string(g));
+      ExpectGroupAsReference(test, config, groups[g], test["groups"][g], static_cast<int64_t>(g));
+    }
+  }
+}
+
+// q or k of a golden case: [positions, heads, head_dim].
+at::Tensor FormulaVectors(int64_t first, int64_t last, int64_t heads, int64_t head_dim,
+                          int64_t seed) {
+  at::Tensor x = at::empty({last - first, heads, head_dim}, at::TensorOptions().dtype(at::kFloat));
+  float* out = x.mutable_data_ptr<float>();
+  for (int64_t p = first; p < last; ++p) {
+    for (int64_t h = 0; h < heads; ++h) {
+      for (int64_t d = 0; d < head_dim; ++d) {
+        *out++ = static_cast<float>((h * 31 + p * 1009 + d * 7919 + seed) % 257 - 128) / 64;
+      }
+    }
+  }
+  return x;
+}
+
+void ExpectNear(const std::vector<float>& actual, const json& expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < actual.size(); ++i) {
+    const float value = expected[i];
+    EXPECT_NEAR(actual[i], value, 1e-5f * std::max(1.0f, value)) << "at " << i;
+  }
+}
+
+TEST(WindowSelectionGoldenTest, TokenAndWindowScoresEqualThePlainReference) {
+  const json golden = testing::ReadJson(testing::GoldenPath("window_scores.json"));
+  ASSERT_FALSE(golden["cases"].empty());
+  for (const json& test : golden["cases"]) {
+    SCOPED_TRACE(test["name"].get<std::string>());
+    const int64_t tokens = test["prompt_tokens"];
+    const int64_t observation = test["observation_tokens"];
+    const int64_t head_dim = test["head_dim"];
+    const int64_t seed = test["seed"];
+    const at::Tensor q =
+        FormulaVectors(tokens - observation, tokens, test["num_heads"], head_dim, seed);
+    const at::Tensor k = FormulaVectors(0, tokens, test["num_kv_heads"], head_dim, seed + 101);
+    const at::Tensor scores = TokenScores(q, k, 1.0f / std::sqrt(static_cast<float>(head_dim)));
+    const float* row = scores.const_data_ptr<float>();
+    for (const json& head : test["token_scores"]) {
+      ExpectNear(std::vector<float>(row, row + scores.size(1)), head);
+      row += scores.size(1);
+    }
+    const int32_t window = test["window_size"];
+    ExpectNear(WindowScores(scores, window, WindowReduction::kMean), test["mean"]);
+    ExpectNear(WindowScores(scores, window, WindowReduction::kTopHalfMean), test["top_half_mean"]);
+  }
+}
+
+}  // namespace
+}  // namespace windowkv

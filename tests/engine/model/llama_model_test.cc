@@ -1,0 +1,228 @@
+#include "engine/model/llama_model.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/kv_cache/kv_cache_manager.h"
+#include "engine/kv_cache/kv_cache_store.h"
+#include "tests/testing/golden_file.h"
+
+namespace windowkv {
+namespace {
+
+using nlohmann::json;
+
+constexpr float kLogitTolerance = 1e-4f;
+
+// A loaded checkpoint in float32 with a pool of its own.
+class LoadedModel {
+ public:
+  explicit LoadedModel(const std::string& dir, int32_t chunk_rows = 64)
+      : model_(*LlamaModel::Load(dir, *LoadLlamaConfig(dir), at::kFloat)),
+        store_(*KvCacheStore::Create({model_.config().num_layers, model_.config().num_kv_heads,
+                                      model_.config().head_dim, /*block_size=*/16,
+                                      /*pool_bytes=*/int64_t{256} << 20, at::kFloat})),
+        manager_(store_.geometry()),
+        chunk_rows_(chunk_rows) {}
+
+  // Reads a prompt; its logits for the next token.
+  std::vector<float> Prefill(const std::vector<int32_t>& prompt, const CacheConfig& config) {
+    const int32_t tokens = static_cast<int32_t>(prompt.size());
+    cache_ = std::make_unique<SequenceKvCache>(
+        *manager_.Admit(*manager_.Plan(config, tokens, /*max_tokens=*/64)));
+    next_position_ = tokens;
+    PrefillState state = model_.StartPrefill(prompt, config.observation_tokens);
+    for (const PrefillSlice& slice : PlanPrefill(model_.config(), tokens, chunk_rows_)) {
+      model_.RunPrefillSlice(slice, state, store_, *cache_);
+    }
+    return ToVector(model_.PrefillLogits(state));
+  }
+
+  std::vector<float> Decode(int32_t token) {
+    return ToVector(model_.Decode({{token, next_position_++, cache_.get()}}, store_));
+  }
+
+  std::vector<int32_t> Greedy(std::vector<float> logits, size_t count) {
+    std::vector<int32_t> tokens;
+    while (true) {
+      const auto best = std::max_element(logits.begin(), logits.end());
+      tokens.push_back(static_cast<int32_t>(best - logits.begin()));
+      if (tokens.size() == count) return tokens;
+      logits = Decode(tokens.back());
+    }
+  }
+
+  const SequenceKvCache& cache() const { return *cache_; }
+
+ private:
+  static std::vector<float> ToVector(const at::Tensor& logits) {
+    const float* data = logits.const_data_ptr<float>();
+    return std::vector<float>(data, data + logits.numel());
+  }
+
+  LlamaModel model_;
+  KvCacheStore store_;
+  KvCacheManager manager_;
+  int32_t chunk_rows_;
+  std::unique_ptr<SequenceKvCache> cache_;
+  int32_t next_position_ = 0;
+};
+
+CacheConfig Full() { return CacheConfig{}; }
+
+void ExpectLogits(const std::vector<float>& actual, const std::vector<float>& expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  float worst = 0;
+  for (size_t i = 0; i < actual.size(); ++i) {
+    worst = std::max(worst, std::abs(actual[i] - expected[i]));
+  }
+  EXPECT_LE(worst, kLogitTolerance);
+}
+
+std::vector<std::string> RandomCheckpoints() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(testing::GoldenPath("llama"))) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(LlamaModelGoldenTest, LogitsAndGreedyTokensOfRandomCheckpointsEqualTransformers) {
+  const std::vector<std::string> names = RandomCheckpoints();
+  ASSERT_GE(names.size(), 8u);
+  for (const std::string& name : names) {
+    SCOPED_TRACE(name);
+    const std::string dir = testing::GoldenPath("llama/" + name);
+    LoadedModel model(dir);
+    const json golden = testing::ReadJson(dir + "/golden.json");
+    for (const json& prompt : golden["prompts"]) {
+      const auto ids = prompt["input_ids"].get<std::vector<int32_t>>();
+      SCOPED_TRACE(std::to_string(ids.size()) + " tokens");
+      const std::vector<float> logits = model.Prefill(ids, Full());
+      ExpectLogits(logits, prompt["last_logits"].get<std::vector<float>>());
+      const auto greedy = prompt["greedy"].get<std::vector<int32_t>>();
+      EXPECT_EQ(model.Greedy(logits, greedy.size()), greedy);
+    }
+  }
+}
+
+TEST(LlamaModelGoldenTest, DecodedLogitsOfEveryPositionEqualTransformers) {
+  for (const std::string& name : RandomCheckpoints()) {
+    SCOPED_TRACE(name);
+    const std::string dir = testing::GoldenPath("llama/" + name);
+    LoadedModel model(dir);
+    const json golden = testing::ReadJson(dir + "/golden.json");
+    for (const json& prompt : golden["prompts"]) {
+      if (!prompt.contains("all_logits")) continue;
+      const auto ids = prompt["input_ids"].get<std::vector<int32_t>>();
+      std::vector<float> logits = model.Prefill({ids[0]}, Full());
+      for (size_t i = 0; i < ids.size(); ++i) {
+        if (i > 0) logits = model.Decode(ids[i]);
+        ExpectLogits(logits, prompt["all_logits"][i].get<std::vector<float>>());
+      }
+    }
+  }
+}
+
+TEST(LlamaModelGoldenTest, TheTrainedStoriesModelEqualsItsReference) {
+  const std::string dir = testing::FixturePath("stories260K-hf");
+  if (!std::filesystem::exists(dir)) GTEST_SKIP() << dir << " is not there";
+  LoadedModel model(dir);
+  const json golden = testing::ReadJson(dir + "/golden.json");
+  ASSERT_FALSE(golden.empty());
+  for (const json& test : golden) {
+    SCOPED_TRACE(test["name"].get<std::string>());
+    const auto ids = test["prompt_ids"].get<std::vector<int32_t>>();
+    const auto greedy = test["greedy_ids"].get<std::vector<int32_t>>();
+    const size_t count = std::min<size_t>(greedy.size(), 64);
+    EXPECT_EQ(model.Greedy(model.Prefill(ids, Full()), count),
+              std::vector<int32_t>(greedy.begin(), greedy.begin() + count));
+  }
+}
+
+TEST(LlamaModelGoldenTest, TheDemoModelEqualsTransformers) {
+  LoadedModel model(testing::SourceDir() + "/deploy/models/demo_llama", /*chunk_rows=*/2048);
+  const json golden = testing::ReadJson(testing::GoldenPath("demo_llama.json"));
+  for (const json& test : golden["cases"]) {
+    SCOPED_TRACE(test["name"].get<std::string>());
+    const std::vector<float> logits =
+        model.Prefill(test["input_ids"].get<std::vector<int32_t>>(), Full());
+    for (const json& entry : test["top_logits"]) {
+      EXPECT_NEAR(logits[entry[0].get<size_t>()], entry[1].get<float>(), kLogitTolerance);
+    }
+    const auto greedy = test["greedy"].get<std::vector<int32_t>>();
+    EXPECT_EQ(model.Greedy(logits, greedy.size()), greedy);
+  }
+}
+
+TEST(LlamaModelGoldenTest, DecodingAfterWindowKvEqualsThePlainReference) {
+  const json demo = testing::ReadJson(testing::GoldenPath("demo_llama.json"));
+  const json golden = testing::ReadJson(testing::GoldenPath("windowkv_decode.json"));
+  ASSERT_FALSE(golden["cases"].empty());
+  for (const json& test : golden["cases"]) {
+    const std::string name = test["checkpoint"];
+    SCOPED_TRACE(name + " " + test["options"].dump());
+    const bool is_demo = name == "demo_llama";
+    LoadedModel model(is_demo ? testing::SourceDir() + "/deploy/models/demo_llama"
+                              : testing::GoldenPath("llama/" + name));
+    std::vector<int32_t> ids;
+    if (test.contains("input_ids")) ids = test["input_ids"].get<std::vector<int32_t>>();
+    for (const json& prompt : demo["cases"]) {
+      if (test.contains("prompt") && prompt["name"] == test["prompt"]) {
+        ids = prompt["input_ids"].get<std::vector<int32_t>>();
+      }
+    }
+    const auto tokens = test["tokens"].get<std::vector<int32_t>>();
+    const std::vector<float> logits = model.Prefill(ids, testing::ToCacheConfig(test["options"]));
+    EXPECT_EQ(model.Greedy(logits, tokens.size()), tokens);
+    for (size_t g = 0; g < test["groups"].size(); ++g) {
+      EXPECT_EQ(model.cache().groups()[g].budget_tokens, test["groups"][g]["budget_tokens"]);
+      if (!test["exact"].get<bool>()) continue;
+      EXPECT_TRUE(model.cache().kept(static_cast<int32_t>(g)) ==
+                  testing::ToRanges(test["groups"][g]["kept_ranges"]))
+          << "group " << g;
+    }
+  }
+}
+
+TEST(LlamaModelTest, LogitsOfARowDoNotDependOnTheBatch) {
+  const std::string dir = testing::SourceDir() + "/deploy/models/demo_llama";
+  for (at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    LlamaModel model = *LlamaModel::Load(dir, *LoadLlamaConfig(dir), dtype);
+    KvCacheStore store =
+        *KvCacheStore::Create({model.config().num_layers, model.config().num_kv_heads,
+                               model.config().head_dim, 16, int64_t{64} << 20, dtype});
+    KvCacheManager manager(store.geometry());
+    std::vector<SequenceKvCache> caches;
+    std::vector<DecodeRow> rows;
+    for (int32_t i = 0; i < 18; ++i) {
+      const std::vector<int32_t> prompt(static_cast<size_t>(20 + 37 * (i / 2)), 100 + i / 2);
+      const int32_t tokens = static_cast<int32_t>(prompt.size());
+      caches.push_back(*manager.Admit(*manager.Plan(Full(), tokens, 8)));
+      PrefillState state = model.StartPrefill(prompt, 16);
+      for (const PrefillSlice& slice : PlanPrefill(model.config(), tokens, 2048)) {
+        model.RunPrefillSlice(slice, state, store, caches.back());
+      }
+      rows.push_back({7 + i / 2, tokens, nullptr});
+    }
+    for (size_t i = 0; i < rows.size(); ++i) rows[i].cache = &caches[i];
+    // Odd rows alone, their even twins together.
+    std::vector<DecodeRow> together;
+    for (size_t i = 0; i < rows.size(); i += 2) together.push_back(rows[i]);
+    const at::Tensor batch = model.Decode(together, store);
+    for (size_t i = 0; i < together.size(); ++i) {
+      const at::Tensor alone = model.Decode({rows[2 * i + 1]}, store);
+      EXPECT_TRUE(alone[0].equal(batch[static_cast<int64_t>(i)])) << "row " << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace windowkv
