@@ -101,9 +101,9 @@ bool WordPiece::HasCapitalLetter() const {
          std::any_of(continuations_.begin(), continuations_.end(), has);
 }
 
-std::vector<int32_t> WordPiece::Encode(std::string_view text) const {
+std::vector<int32_t> WordPiece::Encode(std::string_view text, SpecialTokens special) const {
   std::vector<int32_t> ids;
-  for (const AddedTokenFinder::Segment& segment : special_.Cut(text, SpecialTokens::kParse)) {
+  for (const AddedTokenFinder::Segment& segment : special_.Cut(text, special)) {
     if (segment.id) {
       ids.push_back(*segment.id);
       continue;
@@ -141,7 +141,7 @@ void WordPiece::EncodeWord(std::string_view word, std::vector<int32_t>* ids) con
 }
 
 WordPiece::Excerpt WordPiece::EncodeEnds(std::string_view text, int32_t max_pieces, int32_t head,
-                                         int32_t tail) const {
+                                         int32_t tail, SpecialTokens special) const {
   const auto limit = static_cast<size_t>(std::max(max_pieces, 0));
   const auto head_size = static_cast<size_t>(std::max(head, 0));
   const auto tail_size = static_cast<size_t>(std::max(tail, 0));
@@ -149,7 +149,7 @@ WordPiece::Excerpt WordPiece::EncodeEnds(std::string_view text, int32_t max_piec
   std::vector<int32_t>& ids = excerpt.ids;
   for (size_t at = 0; at < text.size() && ids.size() <= limit;) {
     const size_t end = words_.NextBoundary(text, at + kChunkBytes);
-    const std::vector<int32_t> chunk = Encode(text.substr(at, end - at));
+    const std::vector<int32_t> chunk = Encode(text.substr(at, end - at), special);
     ids.insert(ids.end(), chunk.begin(), chunk.end());
     at = end;
   }
@@ -160,7 +160,7 @@ WordPiece::Excerpt WordPiece::EncodeEnds(std::string_view text, int32_t max_piec
   std::vector<int32_t> ending;
   for (size_t end = text.size(); end > 0 && ending.size() < tail_size;) {
     const size_t begin = words_.PreviousBoundary(text, end - std::min(end, kChunkBytes));
-    const std::vector<int32_t> chunk = Encode(text.substr(begin, end - begin));
+    const std::vector<int32_t> chunk = Encode(text.substr(begin, end - begin), special);
     ending.insert(ending.begin(), chunk.begin(), chunk.end());
     end = begin;
   }

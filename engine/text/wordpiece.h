@@ -12,13 +12,14 @@
 #include "absl/status/statusor.h"
 #include "engine/text/added_tokens.h"
 #include "engine/text/bert_words.h"
+#include "engine/text/tokenizer.h"
 
 namespace windowkv {
 
 // BERT's tokenizer: words as BertWords cuts them, each divided greedily into the longest pieces of
-// the vocabulary. The spellings of [UNK], [CLS], [SEP], [PAD] and [MASK] in a text stand for those
-// tokens, as in transformers' BertTokenizer. Bytes that are not UTF-8 are dropped. Constant after
-// loading; thread-safe.
+// the vocabulary, as transformers' BertTokenizer does it. The spellings of [UNK], [CLS], [SEP],
+// [PAD] and [MASK] in a text are plain text unless asked for, so that a prompt can't forge a
+// border. Bytes that are not UTF-8 are dropped. Constant after loading; thread-safe.
 class WordPiece {
  public:
   // Reads DIR/vocab.txt (a piece per line, the line's number is its id) and, when there is one,
@@ -30,7 +31,8 @@ class WordPiece {
   static absl::StatusOr<std::unique_ptr<WordPiece>> Load(const std::string& dir);
 
   // All pieces of `text`, without [CLS] and [SEP].
-  std::vector<int32_t> Encode(std::string_view text) const;
+  std::vector<int32_t> Encode(std::string_view text,
+                              SpecialTokens special = SpecialTokens::kAsText) const;
 
   struct Excerpt {
     std::vector<int32_t> ids;
@@ -39,7 +41,8 @@ class WordPiece {
   // All pieces when there are at most `max_pieces`, else the first `head` and the last `tail`,
   // which are at least 0 and together at most `max_pieces`. Reads no more of a long text than it
   // needs.
-  Excerpt EncodeEnds(std::string_view text, int32_t max_pieces, int32_t head, int32_t tail) const;
+  Excerpt EncodeEnds(std::string_view text, int32_t max_pieces, int32_t head, int32_t tail,
+                     SpecialTokens special = SpecialTokens::kAsText) const;
 
   int32_t cls_id() const { return cls_id_; }
   int32_t sep_id() const { return sep_id_; }
