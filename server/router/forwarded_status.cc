@@ -1,0 +1,28 @@
+#include "server/router/forwarded_status.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "engine/base/status.h"
+#include "server/rpc/status_mapping.h"
+
+namespace windowkv {
+namespace {
+
+// A backend that restarts is back after about this long.
+constexpr absl::Duration kRetryDelay = absl::Seconds(1);
+
+}  // namespace
+
+bool IsOwnUnavailable(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty();
+}
+
+grpc::Status ForwardedStatus(const grpc::Status& status, std::string_view backend,
+                             std::string_view request_id) {
+  if (status.ok() || !status.error_details().empty()) return status;
+  absl::Status own = Annotate(FromGrpcStatus(status), absl::StrCat("backend ", ToAbsl(backend)));
+  if (absl::IsUnavailable(own)) own = WithRetryDelay(std::move(own), kRetryDelay);
+  return ToGrpcStatus(own, request_id);
+}
+
+}  // namespace windowkv

@@ -1,0 +1,21 @@
+#ifndef WINDOWKV_SERVER_ROUTER_FORWARDED_STATUS_H_
+#define WINDOWKV_SERVER_ROUTER_FORWARDED_STATUS_H_
+
+#include <string_view>
+
+#include "grpcpp/support/status.h"
+
+namespace windowkv {
+
+// True for an UNAVAILABLE that gRPC made because no connection stands; a server's own carries
+// details.
+bool IsOwnUnavailable(const grpc::Status& status);
+
+// A backend's status as the client gets it: unchanged when the backend gave details, else with
+// details of the router's, the backend named in the message, and a retry delay for UNAVAILABLE.
+grpc::Status ForwardedStatus(const grpc::Status& status, std::string_view backend,
+                             std::string_view request_id);
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_SERVER_ROUTER_FORWARDED_STATUS_H_

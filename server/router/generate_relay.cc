@@ -1,0 +1,148 @@
+#include "server/router/generate_relay.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "engine/base/status.h"
+#include "grpcpp/client_context.h"
+#include "server/router/forwarded_status.h"
+#include "server/rpc/request_id.h"
+#include "server/rpc/status_mapping.h"
+
+namespace windowkv {
+
+GenerateRelay* GenerateRelay::Start(const RelayContext& relay, grpc::CallbackServerContext* server,
+                                    const v1::GenerateRequest& request) {
+  auto* call = new GenerateRelay(relay, server, request);  // deleted in OnDone
+  call->Begin();
+  return call;
+}
+
+GenerateRelay::GenerateRelay(const RelayContext& relay, grpc::CallbackServerContext* server,
+                             const v1::GenerateRequest& request)
+    : relay_(relay),
+      server_(server),
+      request_(request),
+      logger_(relay.logger),
+      arrival_(absl::Now()) {}
+
+void GenerateRelay::Begin() {
+  auto request_id = RequestIdOrNew(request_.request_id());
+  if (!request_id.ok()) return End(ToGrpcStatus(request_id.status(), ""));
+  request_.set_request_id(*request_id);
+  logger_ = relay_.logger.ForRequest(*request_id);
+  logger_.Debug("request received", {{"bytes", request_.ByteSizeLong()}});
+  if (request_.has_task_verdict()) {
+    const absl::Status error =
+        InvalidField("task_verdict", "is set, only a router sets it; name the task in `task`");
+    return End(ToGrpcStatus(error, *request_id));
+  }
+  relay_.decider->Decide(
+      request_, [this] { return NewContext(); },
+      [this](std::optional<v1::TaskVerdict> verdict) { OnVerdict(std::move(verdict)); });
+}
+
+void GenerateRelay::OnVerdict(std::optional<v1::TaskVerdict> verdict) {
+  if (verdict) {
+    logger_.Info("task decided", {{"task", v1::Task_Name(verdict->task())},
+                                  {"confidence", static_cast<double>(verdict->confidence())},
+                                  {"fallback_reason", verdict->fallback_reason()}});
+    *request_.mutable_task_verdict() = *std::move(verdict);
+  }
+  Forward(ToGrpcStatus(relay_.pool->NoBackendError(), request_.request_id()));
+}
+
+void GenerateRelay::Forward(const grpc::Status& error) {
+  if (server_->IsCancelled()) return End(grpc::Status::CANCELLED);
+  backend_ = relay_.pool->PickForStream(tried_);
+  if (backend_ == nullptr) return End(error);
+  if (tried_.empty()) relay_.metrics->OnForwarded(absl::Now() - arrival_);
+  tried_.insert(backend_);
+  relay_.metrics->OnPicked(backend_->target());
+  logger_.Info("request forwarded", {{"backend", backend_->target()}, {"attempt", tried_.size()}});
+  BackendStream::Start(backend_, NewContext(), request_, this);
+}
+
+void GenerateRelay::OnMessage(BackendStream* stream, const v1::GenerateResponse& message) {
+  stream_ = stream;
+  handed_on_ = true;
+  ++messages_;
+  StartWrite(&message);
+}
+
+void GenerateRelay::OnWriteDone(bool ok) {
+  if (ok) {
+    stream_->Next();
+  } else {
+    stream_->Abandon();  // the client is gone
+  }
+}
+
+void GenerateRelay::OnEnd(const grpc::Status& status) {
+  const bool unreachable = IsOwnUnavailable(status);
+  if (unreachable) backend_->OnUnreachable(status.error_message());
+  if (!MayRetry(status)) return End(WithDetails(status));
+  relay_.metrics->OnRetry(backend_->target(), static_cast<absl::StatusCode>(status.error_code()));
+  logger_.Warning(
+      "backend refused, trying another",
+      {{"backend", backend_->target()},
+       {"code", absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code()))},
+       {"reason", status.error_message()}});
+  Forward(WithDetails(status));
+}
+
+bool GenerateRelay::MayRetry(const grpc::Status& status) const {
+  const bool elsewhere_may_do = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+                                status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+  return elsewhere_may_do && !handed_on_ &&
+         tried_.size() <= static_cast<size_t>(relay_.max_retries);
+}
+
+grpc::Status GenerateRelay::WithDetails(const grpc::Status& status) const {
+  return ForwardedStatus(status, backend_->target(), request_.request_id());
+}
+
+void GenerateRelay::End(const grpc::Status& status) {
+  code_ = status.error_code();
+  Finish(status);
+}
+
+std::shared_ptr<grpc::ClientContext> GenerateRelay::NewContext() {
+  std::shared_ptr<grpc::ClientContext> context =
+      grpc::ClientContext::FromCallbackServerContext(*server_);
+  bool cancelled = false;
+  {
+    std::lock_guard lock(mu_);
+    outgoing_ = context;
+    cancelled = cancelled_;
+  }
+  if (cancelled) context->TryCancel();
+  return context;
+}
+
+// gRPC cancels the outgoing call along with this one; doing it here as well covers a call that was
+// about to start.
+void GenerateRelay::OnCancel() {
+  std::shared_ptr<grpc::ClientContext> outgoing;
+  {
+    std::lock_guard lock(mu_);
+    cancelled_ = true;
+    outgoing = outgoing_;
+  }
+  if (outgoing != nullptr) outgoing->TryCancel();
+}
+
+void GenerateRelay::OnDone() {
+  const std::unique_ptr<GenerateRelay> self(this);
+  const auto code = static_cast<absl::StatusCode>(code_);
+  const absl::Duration duration = absl::Now() - arrival_;
+  relay_.metrics->OnRequestEnded(code, duration);
+  logger_.Info("request ended", {{"code", absl::StatusCodeToString(code)},
+                                 {"backend", backend_ == nullptr ? "" : backend_->target()},
+                                 {"messages", messages_},
+                                 {"duration", duration}});
+}
+
+}  // namespace windowkv

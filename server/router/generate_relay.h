@@ -1,0 +1,87 @@
+#ifndef WINDOWKV_SERVER_ROUTER_GENERATE_RELAY_H_
+#define WINDOWKV_SERVER_ROUTER_GENERATE_RELAY_H_
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "absl/time/time.h"
+#include "engine/base/thread_annotations.h"
+#include "grpcpp/support/server_callback.h"
+#include "server/metrics/router_metrics.h"
+#include "server/router/backend_pool.h"
+#include "server/router/backend_stream.h"
+#include "server/router/task_decider.h"
+#include "server/rpc/logging.h"
+#include "windowkv/v1/generation.pb.h"
+
+namespace windowkv {
+
+// What every relay works with. Nothing is owned; all of it outlives the gRPC server.
+struct RelayContext {
+  BackendPool* pool = nullptr;
+  TaskDecider* decider = nullptr;
+  RouterMetrics* metrics = nullptr;
+  Logger logger = Logger::Silent();
+  // Other backends tried after the first.
+  int max_retries = 2;
+};
+
+// One Generate call through the router: decide the task, pick a backend, hand its messages on. The
+// backend's next message is read when the client's gRPC stream has taken the last one, so a slow
+// client slows its backend down. Until a message has been handed on, a backend that is unavailable
+// or full is replaced by another. Deletes itself when the call is over. gRPC's threads call it, one
+// at a time, but for OnCancel, which may come beside any of the others.
+class GenerateRelay final : public grpc::ServerWriteReactor<v1::GenerateResponse>,
+                            private BackendStream::Reader {
+ public:
+  static GenerateRelay* Start(const RelayContext& relay, grpc::CallbackServerContext* server,
+                              const v1::GenerateRequest& request);
+
+ private:
+  GenerateRelay(const RelayContext& relay, grpc::CallbackServerContext* server,
+                const v1::GenerateRequest& request);
+
+  void Begin();
+  void OnVerdict(std::optional<v1::TaskVerdict> verdict);
+  // Sends the request to the best backend not tried yet; ends the call with `error` when none is
+  // left.
+  void Forward(const grpc::Status& error);
+  bool MayRetry(const grpc::Status& status) const;
+  // Passes the status on with its details; one that gRPC itself made gets details of ours.
+  grpc::Status WithDetails(const grpc::Status& status) const;
+  void End(const grpc::Status& status);
+  // The context of the next call this one makes: same deadline, cancelled along with it.
+  std::shared_ptr<grpc::ClientContext> NewContext();
+
+  // BackendStream::Reader.
+  void OnMessage(BackendStream* stream, const v1::GenerateResponse& message) override;
+  void OnEnd(const grpc::Status& status) override;
+
+  // grpc::ServerWriteReactor.
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  const RelayContext relay_;
+  grpc::CallbackServerContext* const server_;  // not owned
+  v1::GenerateRequest request_;                // as it is forwarded
+  Logger logger_;
+  const absl::Time arrival_;
+
+  BackendStream* stream_ = nullptr;  // whose message is being written; not owned
+  Backend* backend_ = nullptr;       // picked last; not owned
+  std::set<const Backend*> tried_;
+  bool handed_on_ = false;  // a message went to the client
+  int64_t messages_ = 0;
+  grpc::StatusCode code_ = grpc::StatusCode::OK;
+
+  std::mutex mu_;
+  bool cancelled_ WINDOWKV_GUARDED_BY(mu_) = false;
+  std::shared_ptr<grpc::ClientContext> outgoing_ WINDOWKV_GUARDED_BY(mu_);  // of the call now made
+};
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_SERVER_ROUTER_GENERATE_RELAY_H_

@@ -1,0 +1,89 @@
+#include "server/router/load_poller.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "grpcpp/client_context.h"
+
+namespace windowkv {
+
+// One GetLoad call under way.
+struct LoadPoller::Poll {
+  Backend* backend;
+  uint64_t opened_before;
+  grpc::ClientContext context;
+  v1::GetLoadRequest request;
+  v1::Load load;
+};
+
+LoadPoller::LoadPoller(BackendPool* pool, Options options) : pool_(pool), options_(options) {
+  if (options_.interval < absl::InfiniteDuration()) thread_ = std::thread([this] { Run(); });
+}
+
+LoadPoller::~LoadPoller() {
+  {
+    std::lock_guard lock(mu_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  std::unique_lock lock(mu_);
+  for (Poll* poll : polls_) poll->context.TryCancel();
+  changed_.wait(lock, [this] { return polls_.empty(); });
+}
+
+void LoadPoller::PollNow() {
+  StartRound();
+  std::unique_lock lock(mu_);
+  changed_.wait(lock, [this] { return polls_.empty(); });
+}
+
+void LoadPoller::Run() {
+  const auto interval = absl::ToChronoMicroseconds(options_.interval);
+  while (true) {
+    StartRound();
+    std::unique_lock lock(mu_);
+    if (changed_.wait_for(lock, interval, [this] { return stopping_; })) return;
+  }
+}
+
+void LoadPoller::StartRound() {
+  for (const auto& backend : pool_->backends()) Start(backend.get());
+}
+
+void LoadPoller::Start(Backend* backend) {
+  auto owned = std::make_unique<Poll>();
+  owned->backend = backend;
+  owned->opened_before = backend->opened();
+  owned->context.set_deadline(std::chrono::system_clock::now() +
+                              absl::ToChronoMicroseconds(options_.timeout));
+  // A backend that is down is heard of the moment it can be connected to; one that was up is
+  // reported down at once.
+  owned->context.set_wait_for_ready(!backend->healthy());
+  {
+    std::lock_guard lock(mu_);
+    const bool asked = std::any_of(polls_.begin(), polls_.end(),
+                                   [=](const Poll* poll) { return poll->backend == backend; });
+    if (asked || stopping_) return;
+    polls_.insert(owned.get());
+  }
+  Poll* poll = owned.release();
+  backend->stub().async()->GetLoad(
+      &poll->context, &poll->request, &poll->load,
+      [this, poll](const grpc::Status& status) { OnDone(poll, status); });
+}
+
+void LoadPoller::OnDone(Poll* poll, const grpc::Status& status) {
+  const std::unique_ptr<Poll> owned(poll);
+  if (status.ok()) {
+    poll->backend->OnLoadReport(poll->load, poll->opened_before);
+  } else {
+    poll->backend->OnUnreachable(status.error_message());
+  }
+  std::lock_guard lock(mu_);
+  polls_.erase(poll);
+  changed_.notify_all();  // with mu_ held: the poller may be gone once it is free
+}
+
+}  // namespace windowkv

@@ -1,0 +1,153 @@
+#include "server/router/task_decider.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/router/server_channel.h"
+
+namespace windowkv {
+namespace {
+
+bool IsTask(int value) { return value == v1::TASK_LOCALIZATION || value == v1::TASK_AGGREGATION; }
+
+Task ToTask(v1::Task task) {
+  return task == v1::TASK_AGGREGATION ? Task::kAggregation : Task::kLocalization;
+}
+
+RouterMetrics::Fallback FallbackFor(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::UNAVAILABLE:
+      return RouterMetrics::Fallback::kUnavailable;
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return RouterMetrics::Fallback::kDeadlineExceeded;
+    default:
+      return RouterMetrics::Fallback::kError;
+  }
+}
+
+}  // namespace
+
+// One request's way through the classifiers. Shared by the callbacks of its calls.
+struct TaskDecider::Call {
+  NewContext new_context;
+  Done done;
+  absl::Time start;
+  absl::Time deadline;
+  size_t first = 0;  // whose turn it was
+  size_t asked = 0;  // classifiers asked so far
+  std::shared_ptr<grpc::ClientContext> context;
+  v1::ClassifyRequest request;
+  v1::ClassifyResponse response;
+};
+
+TaskDecider::TaskDecider(Options options, RouterMetrics* metrics)
+    : options_(std::move(options)), metrics_(metrics) {
+  for (const std::string& target : options_.classifiers) {
+    stubs_.push_back(v1::ClassifierService::NewStub(MakeServerChannel(target)));
+  }
+}
+
+void TaskDecider::Decide(const v1::GenerateRequest& request, NewContext new_context, Done done) {
+  if (request.has_task()) {
+    // A task we do not know is the backend's to refuse.
+    if (!IsTask(request.task())) return done(std::nullopt);
+    v1::TaskVerdict verdict;
+    verdict.set_task(request.task());
+    verdict.set_confidence(1);
+    return done(std::move(verdict));
+  }
+  if (!NeedsTask(request.cache())) return done(std::nullopt);
+  auto call = std::make_shared<Call>();
+  call->done = std::move(done);
+  if (request.has_token_ids()) {
+    return FallBack(*call, RouterMetrics::Fallback::kError, "token ids cannot be classified");
+  }
+  std::string text = TextToClassify(request);
+  if (text.empty()) return call->done(std::nullopt);  // the backend's to refuse
+  if (stubs_.empty()) {
+    return FallBack(*call, RouterMetrics::Fallback::kNotConfigured, "no classifier is configured");
+  }
+  call->new_context = std::move(new_context);
+  call->request.set_request_id(request.request_id());
+  call->request.add_texts(std::move(text));
+  call->start = absl::Now();
+  call->deadline = call->start + options_.timeout;
+  call->first = next_.fetch_add(1, std::memory_order_relaxed);
+  AskNext(std::move(call));
+}
+
+void TaskDecider::AskNext(std::shared_ptr<Call> call) {
+  auto& stub = stubs_[(call->first + call->asked++) % stubs_.size()];
+  call->context = call->new_context();
+  call->context->set_deadline(
+      std::min(call->context->deadline(), absl::ToChronoTime(call->deadline)));
+  call->response.Clear();
+  Call* raw = call.get();
+  stub->async()->Classify(
+      raw->context.get(), &raw->request, &raw->response,
+      [this, call = std::move(call)](const grpc::Status& status) { OnAnswer(call, status); });
+}
+
+void TaskDecider::OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status) {
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && call->asked < stubs_.size() &&
+      absl::Now() < call->deadline) {
+    return AskNext(call);
+  }
+  if (!status.ok()) {
+    std::string reason = absl::StrCat("classifier failed: ", status.error_message());
+    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+      reason =
+          absl::StrCat("classifier did not answer within ", absl::FormatDuration(options_.timeout));
+    }
+    // Mostly the client's own cancellation, for which nobody should look at the classifier.
+    if (status.error_code() == grpc::StatusCode::CANCELLED) {
+      return call->done(DefaultVerdict(reason));
+    }
+    return FallBack(*call, FallbackFor(status.error_code()), reason);
+  }
+  if (call->response.classifications_size() != 1 ||
+      !IsTask(call->response.classifications(0).task())) {
+    return FallBack(*call, RouterMetrics::Fallback::kError, "classifier gave no task");
+  }
+  const v1::TaskClassification& classification = call->response.classifications(0);
+  metrics_->OnClassified(ToTask(classification.task()), absl::Now() - call->start);
+  v1::TaskVerdict verdict;
+  verdict.set_task(classification.task());
+  verdict.set_confidence(classification.confidence());
+  call->done(std::move(verdict));
+}
+
+void TaskDecider::FallBack(const Call& call, RouterMetrics::Fallback reason,
+                           const std::string& text) {
+  metrics_->OnClassifierFallback(reason);
+  call.done(DefaultVerdict(text));
+}
+
+v1::TaskVerdict TaskDecider::DefaultVerdict(const std::string& reason) const {
+  v1::TaskVerdict verdict;
+  verdict.set_task(options_.default_task);
+  verdict.set_fallback_reason(reason);
+  return verdict;
+}
+
+bool NeedsTask(const v1::CacheOptions& cache) {
+  const bool may_be_windowkv =
+      cache.policy() == v1::CACHE_POLICY_UNSPECIFIED || cache.policy() == v1::CACHE_POLICY_WINDOWKV;
+  const bool automatic =
+      cache.strategy() == v1::STRATEGY_UNSPECIFIED || cache.strategy() == v1::STRATEGY_AUTO;
+  return may_be_windowkv && automatic;
+}
+
+std::string TextToClassify(const v1::GenerateRequest& request) {
+  if (request.has_text()) return request.text();
+  std::string text;
+  for (const v1::ChatMessage& message : request.chat().messages()) {
+    if (message.content().empty()) continue;
+    absl::StrAppend(&text, text.empty() ? "" : "\n\n", message.content());
+  }
+  return text;
+}
+
+}  // namespace windowkv

@@ -1,0 +1,67 @@
+#ifndef WINDOWKV_SERVER_ROUTER_TASK_DECIDER_H_
+#define WINDOWKV_SERVER_ROUTER_TASK_DECIDER_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "grpcpp/client_context.h"
+#include "server/metrics/router_metrics.h"
+#include "windowkv/v1/classifier.grpc.pb.h"
+#include "windowkv/v1/generation.pb.h"
+
+namespace windowkv {
+
+// Finds a request's task: the client's own word, a classifier's verdict, or, when no classifier
+// answers in time, the configured default with the reason. Never fails. Owned by main; outlives the
+// services that use it. Thread-safe.
+class TaskDecider {
+ public:
+  struct Options {
+    // HOST:PORT each; none: the default task is taken, with the reason.
+    std::vector<std::string> classifiers;
+    v1::Task default_task = v1::TASK_LOCALIZATION;
+    // For all classifiers together.
+    absl::Duration timeout = absl::Seconds(2);
+  };
+
+  // Nothing: the request needs no task, or has none the router may decide.
+  using Done = std::function<void(std::optional<v1::TaskVerdict>)>;
+  // Makes the context of the next call, cancelled along with the client's.
+  using NewContext = std::function<std::shared_ptr<grpc::ClientContext>()>;
+
+  // `metrics` outlives this.
+  TaskDecider(Options options, RouterMetrics* metrics);
+
+  // Calls `done` once, on this thread or one of gRPC's. `request` must stay until then.
+  void Decide(const v1::GenerateRequest& request, NewContext new_context, Done done);
+
+ private:
+  struct Call;
+
+  void AskNext(std::shared_ptr<Call> call);
+  void OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status);
+  void FallBack(const Call& call, RouterMetrics::Fallback reason, const std::string& text);
+  v1::TaskVerdict DefaultVerdict(const std::string& reason) const;
+
+  const Options options_;
+  RouterMetrics* const metrics_;                                     // not owned
+  std::vector<std::unique_ptr<v1::ClassifierService::Stub>> stubs_;  // constant
+  std::atomic<size_t> next_{0};                                      // classifiers take turns
+};
+
+// Whether the cache options leave the strategy to the task. A request without a policy may get
+// WINDOWKV from its backend's default, so it is classified too.
+bool NeedsTask(const v1::CacheOptions& cache);
+
+// What the user wrote: the text, or the contents of the chat messages joined by blank lines. Empty
+// for token ids, which the router cannot read.
+std::string TextToClassify(const v1::GenerateRequest& request);
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_SERVER_ROUTER_TASK_DECIDER_H_

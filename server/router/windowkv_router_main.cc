@@ -1,0 +1,141 @@
+#include <algorithm>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/metrics/http_endpoint.h"
+#include "server/metrics/metrics_registry.h"
+#include "server/metrics/router_metrics.h"
+#include "server/router/backend_pool.h"
+#include "server/router/load_poller.h"
+#include "server/router/router_services.h"
+#include "server/router/task_decider.h"
+#include "server/rpc/server_flags.h"
+#include "server/rpc/server_process.h"
+
+namespace windowkv {
+namespace {
+
+constexpr char kProgram[] = "windowkv-router";
+constexpr int kBadUsage = 2;
+
+struct RouterFlags {
+  std::vector<std::string> generation = {"127.0.0.1:50051"};
+  LoadPoller::Options poll;
+  TaskDecider::Options task;
+  std::string default_task = "localization";
+  int max_retries = 2;
+};
+
+void AddRouterFlags(ServerFlags* flags, RouterFlags* values) {
+  flags->app()
+      .add_option("--generation", values->generation,
+                  "Generation backends, HOST:PORT,HOST:PORT,...; at least one")
+      ->delimiter(',')
+      ->type_name("HOST:PORT,...");
+  flags->app()
+      .add_option(
+          "--classifier", values->task.classifiers,
+          "Task classifiers, HOST:PORT,HOST:PORT,...; none: every request that needs a task "
+          "takes --default-task")
+      ->delimiter(',')
+      ->expected(0, CLI::detail::expected_max_vector_size)
+      ->type_name("HOST:PORT,...");
+  flags->app()
+      .add_option("--default-task", values->default_task,
+                  "Task of a request when no classifier answers")
+      ->check(CLI::IsMember({"localization", "aggregation"}));
+  flags->AddDuration("--classifier-timeout", &values->task.timeout,
+                     "How long a request waits for its task, above 0");
+  flags->AddDuration("--load-interval", &values->poll.interval,
+                     "Time between two load reports of a backend, 10ms to 1m");
+  flags->app()
+      .add_option("--max-retries", values->max_retries,
+                  "Other backends tried when one is unavailable or full before its first message")
+      ->check(CLI::Range(0, 16));
+}
+
+absl::Status Validate(RouterFlags* flags) {
+  // `--classifier ""` says: none.
+  std::erase(flags->task.classifiers, "");
+  std::erase(flags->generation, "");
+  if (flags->generation.empty()) return absl::InvalidArgumentError("--generation names no backend");
+  for (const auto* targets : {&flags->generation, &flags->task.classifiers}) {
+    for (const std::string& target : *targets) {
+      auto address = ParseHostPort(target);
+      if (!address.ok()) return address.status();
+      if (address->port == 0) {
+        return absl::InvalidArgumentError(absl::StrCat("\"", target, "\" needs a port above 0"));
+      }
+    }
+  }
+  if (flags->poll.interval < absl::Milliseconds(10) || flags->poll.interval > absl::Minutes(1)) {
+    return absl::InvalidArgumentError(absl::StrCat("--load-interval is ",
+                                                   absl::FormatDuration(flags->poll.interval),
+                                                   ", must be in [10ms, 1m]"));
+  }
+  if (flags->task.timeout <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("--classifier-timeout is 0, must be above 0");
+  }
+  flags->task.default_task =
+      flags->default_task == "aggregation" ? v1::TASK_AGGREGATION : v1::TASK_LOCALIZATION;
+  return absl::OkStatus();
+}
+
+int Fail(const absl::Status& status) {
+  std::cerr << kProgram << ": " << status.message() << "\n";
+  return absl::IsInvalidArgument(status) ? kBadUsage : 1;
+}
+
+// Makes everything in the order of dependence and serves until a signal.
+int Serve(const ServerOptions& options, const RouterFlags& flags, ShutdownSignals& signals) {
+  auto logger = Logger::Create(kProgram, options.log_level);
+  if (!logger.ok()) return Fail(logger.status());
+  MetricsRegistry registry;
+  RouterMetrics metrics(&registry);
+  BackendPool pool(flags.generation, &metrics, *logger);
+  TaskDecider decider(flags.task, &metrics);
+  LoadPoller poller(&pool, flags.poll);
+  RoutedGenerationService generation({.pool = &pool,
+                                      .decider = &decider,
+                                      .metrics = &metrics,
+                                      .logger = *logger,
+                                      .max_retries = flags.max_retries});
+  BackendListService backends(&pool);
+  poller.PollNow();  // so that the first request after the ready line finds its backend
+  ServedProgram program{.services = {{v1::GenerationService::service_full_name(), &generation},
+                                     {v1::RouterService::service_full_name(), &backends}},
+                        .is_healthy = [&pool] { return pool.AnyHealthy(); },
+                        .health_interval = std::min(flags.poll.interval, absl::Seconds(1)),
+                        .drain = nullptr};
+  auto process = ServerProcess::Start(options, std::move(program), *logger);
+  if (!process.ok()) return Fail(process.status());
+  auto http = HttpEndpoint::Start({.host = options.http.host,
+                                   .port = options.http.port,
+                                   .metrics_text = [&registry] { return registry.Text(); },
+                                   // Backends that are down are no reason to restart the router.
+                                   .is_live = [] { return true; },
+                                   .is_ready = [&process] { return (*process)->serving(); }});
+  if (!http.ok()) return Fail(http.status());
+  return (*process)->ServeUntilSignal({options.http.host, (*http)->port()}, signals);
+}
+
+int Main(int argc, char** argv) {
+  auto signals = ShutdownSignals::Create();
+  if (!signals.ok()) return Fail(signals.status());
+  ServerFlags flags(kProgram,
+                    "The address that clients use: classifies a request's task, picks a generation "
+                    "backend and forwards the stream.",
+                    "127.0.0.1:50050", "127.0.0.1:9100");
+  RouterFlags values;
+  AddRouterFlags(&flags, &values);
+  if (auto exit_code = flags.Parse(argc, argv)) return *exit_code;
+  if (absl::Status status = Validate(&values); !status.ok()) return Fail(status);
+  return Serve(flags.options(), values, **signals);
+}
+
+}  // namespace
+}  // namespace windowkv
+
+int main(int argc, char** argv) { return windowkv::Main(argc, argv); }
