@@ -1,0 +1,35 @@
+#include "server/router/forwarded_status.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/base/status.h"
+#include "server/rpc/status_mapping.h"
+#include "tests/testing/fake_generation_server.h"
+
+namespace windowkv {
+namespace {
+
+TEST(ForwardedStatusTest, ABackendsOwnDetailsPassUnchanged) {
+  const grpc::Status given = testing::DetailedStatus(grpc::StatusCode::INVALID_ARGUMENT,
+                                                     "cache.beta is 0", "cache.beta", 0);
+  const grpc::Status forwarded = ForwardedStatus(given, "b:1", "r1");
+  EXPECT_EQ(forwarded.error_code(), given.error_code());
+  EXPECT_EQ(forwarded.error_message(), given.error_message());
+  EXPECT_EQ(forwarded.error_details(), given.error_details());
+  EXPECT_FALSE(IsOwnUnavailable(given));
+}
+
+TEST(ForwardedStatusTest, ALostConnectionGetsDetailsAndNamesTheBackend) {
+  const grpc::Status lost(grpc::StatusCode::UNAVAILABLE, "Socket closed");
+  EXPECT_TRUE(IsOwnUnavailable(lost));
+  const grpc::Status forwarded = ForwardedStatus(lost, "b:1", "r1");
+  EXPECT_EQ(forwarded.error_message(), "backend b:1: Socket closed");
+  EXPECT_TRUE(RetryDelayOf(FromGrpcStatus(forwarded)).has_value());
+}
+
+TEST(ForwardedStatusTest, OkStaysOk) {
+  EXPECT_TRUE(ForwardedStatus(grpc::Status::OK, "b:1", "r1").ok());
+}
+
+}  // namespace
+}  // namespace windowkv

@@ -1,0 +1,162 @@
+#include "server/router/task_decider.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "tests/server/router/router_fixture.h"
+
+namespace windowkv {
+namespace {
+
+TEST(NeedsTaskTest, OnlyWhenTheStrategyIsLeftToIt) {
+  v1::CacheOptions cache;
+  EXPECT_TRUE(NeedsTask(cache)) << "a backend's default policy may be WINDOWKV";
+  cache.set_policy(v1::CACHE_POLICY_WINDOWKV);
+  EXPECT_TRUE(NeedsTask(cache));
+  cache.set_strategy(v1::STRATEGY_AUTO);
+  EXPECT_TRUE(NeedsTask(cache));
+  cache.set_strategy(v1::STRATEGY_MEAN);
+  EXPECT_FALSE(NeedsTask(cache));
+  cache.clear_strategy();
+  cache.set_policy(v1::CACHE_POLICY_FULL);
+  EXPECT_FALSE(NeedsTask(cache));
+}
+
+TEST(TextToClassifyTest, IsWhatTheUserWroteWithoutMarkup) {
+  v1::GenerateRequest request;
+  EXPECT_EQ(TextToClassify(request), "");
+  for (const char* content : {"be brief", "", "who?"}) {
+    request.mutable_chat()->add_messages()->set_content(content);
+  }
+  EXPECT_EQ(TextToClassify(request), "be brief\n\nwho?");
+  request.set_text("plain");
+  EXPECT_EQ(TextToClassify(request), "plain");
+  request.mutable_token_ids()->add_ids(1);
+  EXPECT_EQ(TextToClassify(request), "");
+}
+
+class TaskDeciderTest : public RouterFixture {
+ protected:
+  v1::TaskVerdict ForwardedVerdict() {
+    const auto requests = backend(0).service.requests();
+    return requests.empty() ? v1::TaskVerdict() : requests.back().task_verdict();
+  }
+};
+
+TEST_F(TaskDeciderTest, TheClassifiersVerdictGoesWithTheRequest) {
+  StartRouter({});
+  const Answer answer = Generate(TextRequest());
+  ASSERT_TRUE(answer.status.ok()) << answer.status.error_message();
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_LOCALIZATION);
+  EXPECT_FLOAT_EQ(ForwardedVerdict().confidence(), 0.75F);
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(), "");
+  ASSERT_EQ(classifier_.requests().size(), 1u);
+  EXPECT_EQ(classifier_.requests()[0].texts(0), "a document and a question");
+  EXPECT_TRUE(MetricsHave("windowkv_router_classified_total{task=\"localization\"} 1"));
+}
+
+TEST_F(TaskDeciderTest, TheClientsTaskSkipsTheClassifier) {
+  StartRouter({});
+  v1::GenerateRequest request = TextRequest();
+  request.set_task(v1::TASK_AGGREGATION);
+  ASSERT_TRUE(Generate(request).status.ok());
+  EXPECT_TRUE(classifier_.requests().empty());
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_AGGREGATION);
+  EXPECT_FLOAT_EQ(ForwardedVerdict().confidence(), 1);
+}
+
+TEST_F(TaskDeciderTest, AnUnknownTaskIsLeftToTheBackend) {
+  StartRouter({});
+  v1::GenerateRequest request = TextRequest();
+  request.set_task(static_cast<v1::Task>(77));
+  ASSERT_TRUE(Generate(request).status.ok());
+  EXPECT_FALSE(backend(0).service.requests().at(0).has_task_verdict());
+  EXPECT_EQ(backend(0).service.requests().at(0).task(), 77);
+}
+
+TEST_F(TaskDeciderTest, AFullCacheNeedsNoTask) {
+  StartRouter({});
+  v1::GenerateRequest request = TextRequest();
+  request.mutable_cache()->set_policy(v1::CACHE_POLICY_FULL);
+  ASSERT_TRUE(Generate(request).status.ok());
+  EXPECT_TRUE(classifier_.requests().empty());
+  EXPECT_FALSE(backend(0).service.requests().at(0).has_task_verdict());
+}
+
+TEST_F(TaskDeciderTest, ASlowClassifierMeansTheDefaultTaskWithTheReason) {
+  StartRouter({.classifier_timeout = absl::Milliseconds(50)});
+  testing::FakeGenerationService holder;
+  classifier_.on_classify = [&](const auto&, grpc::ServerContext* context, auto*) {
+    return holder.HoldUntilCancelled(context);
+  };
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_AGGREGATION);
+  EXPECT_EQ(ForwardedVerdict().confidence(), 0);
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(), "classifier did not answer within 50ms");
+  EXPECT_TRUE(
+      MetricsHave("windowkv_router_classifier_fallbacks_total{reason=\"deadline_exceeded\"} 1"));
+  holder.WaitForCancellation();
+}
+
+TEST_F(TaskDeciderTest, AFailingClassifierMeansTheDefaultTaskWithTheReason) {
+  StartRouter({});
+  classifier_.on_classify = [](const auto&, auto*, auto*) {
+    return grpc::Status(grpc::StatusCode::INTERNAL, "model on fire");
+  };
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_AGGREGATION);
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(), "classifier failed: model on fire");
+  EXPECT_TRUE(MetricsHave("windowkv_router_classifier_fallbacks_total{reason=\"error\"} 1"));
+}
+
+TEST_F(TaskDeciderTest, AClassifierThatIsDownMeansTheDefaultTask) {
+  StartRouter({});
+  classifier_server_.reset();
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_AGGREGATION);
+  EXPECT_TRUE(MetricsHave("windowkv_router_classifier_fallbacks_total{reason=\"unavailable\"} 1"));
+}
+
+TEST_F(TaskDeciderTest, AnEmptyAnswerMeansTheDefaultTask) {
+  StartRouter({});
+  classifier_.on_classify = [](const auto&, auto*, auto*) { return grpc::Status::OK; };
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(), "classifier gave no task");
+}
+
+TEST_F(TaskDeciderTest, NoClassifierMeansTheDefaultTask) {
+  StartRouter({.classifier = false});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_AGGREGATION);
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(), "no classifier is configured");
+}
+
+TEST_F(TaskDeciderTest, TokenIdsCannotBeClassified) {
+  StartRouter({});
+  v1::GenerateRequest request;
+  request.mutable_token_ids()->add_ids(5);
+  ASSERT_TRUE(Generate(request).status.ok());
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(), "token ids cannot be classified");
+}
+
+TEST_F(TaskDeciderTest, AnotherClassifierAnswersWhenOneIsDown) {
+  StartRouter({});
+  testing::FakeClassifierService gone;
+  const std::string gone_target = testing::FakeServer(&gone).target();
+  TaskDecider decider({.classifiers = {gone_target, classifier_server_->target()},
+                       .default_task = v1::TASK_AGGREGATION,
+                       .timeout = absl::Seconds(20)},
+                      &metrics_);
+  const v1::GenerateRequest request = TextRequest();
+  std::promise<std::optional<v1::TaskVerdict>> verdict;
+  decider.Decide(
+      request, [] { return std::make_shared<grpc::ClientContext>(); },
+      [&](std::optional<v1::TaskVerdict> v) { verdict.set_value(std::move(v)); });
+  const auto decided = verdict.get_future().get();
+  ASSERT_TRUE(decided.has_value());
+  EXPECT_EQ(decided->task(), v1::TASK_LOCALIZATION);
+}
+
+}  // namespace
+}  // namespace windowkv
