@@ -3,11 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "tests/engine/weights/file_writer.h"
+#include "tests/engine/weights/test_files.h"
 
 namespace windowkv {
 namespace {
@@ -50,8 +49,7 @@ absl::StatusOr<LlamaConfig> Load(const json& config) {
 }
 
 TEST(LlamaConfig, ReadsTheCommittedDemoModel) {
-  const auto config = LoadLlamaConfig(std::string(std::getenv("WINDOWKV_SOURCE_DIR")) +
-                                      "/deploy/models/demo_llama");
+  const auto config = LoadLlamaConfig(SourceDir() + "/deploy/models/demo_llama");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->architecture, "LlamaForCausalLM");
   EXPECT_EQ(config->vocab_size, 4096);

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "engine/model/llama_config.h"
-#include "tests/engine/weights/file_writer.h"
+#include "tests/engine/weights/test_files.h"
 
 namespace windowkv {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/engine/weights/file_writer.h"
+#include "tests/engine/weights/test_files.h"
 
 namespace windowkv {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine/base/status.h"
-#include "tests/engine/weights/file_writer.h"
+#include "tests/engine/weights/test_files.h"
 
 namespace windowkv {
 namespace {

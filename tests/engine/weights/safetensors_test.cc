@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string>
 
-#include "tests/engine/weights/file_writer.h"
+#include "tests/engine/weights/test_files.h"
 
 namespace windowkv {
 namespace {

@@ -1,15 +1,21 @@
-#ifndef WINDOWKV_TESTS_ENGINE_WEIGHTS_FILE_WRITER_H_
-#define WINDOWKV_TESTS_ENGINE_WEIGHTS_FILE_WRITER_H_
+#ifndef WINDOWKV_TESTS_ENGINE_WEIGHTS_TEST_FILES_H_
+#define WINDOWKV_TESTS_ENGINE_WEIGHTS_TEST_FILES_H_
 
 #include <gtest/gtest.h>
 
-#include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
 
 namespace windowkv {
+
+// The repository's root, from the environment that ctest sets.
+inline std::string SourceDir() {
+  const char* dir = std::getenv("WINDOWKV_SOURCE_DIR");
+  return dir == nullptr ? "." : dir;
+}
 
 // An empty directory for one test, made anew.
 inline std::string FreshTestDir() {
@@ -41,4 +47,4 @@ inline std::string SafetensorsBytes(std::string_view header, std::string_view da
 
 }  // namespace windowkv
 
-#endif  // WINDOWKV_TESTS_ENGINE_WEIGHTS_FILE_WRITER_H_
+#endif  // WINDOWKV_TESTS_ENGINE_WEIGHTS_TEST_FILES_H_

@@ -1,0 +1,124 @@
+#include "classifier_service/bert_config.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/base/status.h"
+#include "engine/weights/json_reader.h"
+
+namespace windowkv {
+namespace {
+
+using IntRange = JsonFields::Range<int64_t>;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+constexpr auto kUnimplemented = absl::StatusCode::kUnimplemented;
+
+// Upper limits, far above any model; sizes of tensors stay below 2^63.
+constexpr IntRange kVocabSize = {1, 1 << 24};
+constexpr IntRange kHiddenSize = {1, 1 << 20};
+constexpr IntRange kNumLayers = {1, 4096};
+constexpr IntRange kNumHeads = {1, 4096};
+constexpr IntRange kMaxPositions = {3, 1 << 20};  // [CLS], a piece, [SEP]
+constexpr IntRange kTypeVocabSize = {1, 1024};
+
+std::string ConfigPath(const std::string& dir) { return absl::StrCat(dir, "/config.json"); }
+
+absl::Status CheckKind(const JsonFields& fields) {
+  struct Supported {
+    const char* key;
+    const char* value;
+    bool required;
+  };
+  for (const auto& [key, value, required] :
+       {Supported{"model_type", "bert", true}, Supported{"hidden_act", "gelu", false},
+        Supported{"position_embedding_type", "absolute", false}}) {
+    WINDOWKV_ASSIGN_OR_RETURN(const std::string found,
+                              required ? fields.String(key) : fields.StringOr(key, value));
+    if (found != value) {
+      return fields.Unexpected(key, absl::StrCat("\"", value, "\""), kUnimplemented);
+    }
+  }
+  for (const char* key : {"is_decoder", "add_cross_attention"}) {
+    WINDOWKV_ASSIGN_OR_RETURN(const bool set, fields.BoolOr(key, false));
+    if (set) return fields.Unexpected(key, "false", kUnimplemented);
+  }
+  if (fields.Find("quantization_config") != nullptr) {
+    return fields.Unexpected("quantization_config", "null", kUnimplemented);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadShape(const JsonFields& fields, BertConfig& config) {
+  struct Member {
+    const char* key;
+    IntRange range;
+    int32_t& into;
+  };
+  for (const auto& [key, range, into] :
+       {Member{"vocab_size", kVocabSize, config.vocab_size},
+        Member{"hidden_size", kHiddenSize, config.hidden_size},
+        Member{"intermediate_size", kHiddenSize, config.intermediate_size},
+        Member{"num_hidden_layers", kNumLayers, config.num_layers},
+        Member{"num_attention_heads", kNumHeads, config.num_heads},
+        Member{"max_position_embeddings", kMaxPositions, config.max_positions},
+        Member{"type_vocab_size", kTypeVocabSize, config.type_vocab_size}}) {
+    WINDOWKV_ASSIGN_OR_RETURN(into, fields.Int(key, range));
+  }
+  if (config.hidden_size % config.num_heads != 0) {
+    return fields.Unexpected("hidden_size",
+                             absl::StrCat("a multiple of num_attention_heads ", config.num_heads));
+  }
+  config.head_dim = config.hidden_size / config.num_heads;
+  WINDOWKV_ASSIGN_OR_RETURN(config.layer_norm_eps,
+                            fields.NumberOr("layer_norm_eps", 1e-12, {0, 1}));
+  return absl::OkStatus();
+}
+
+// id2label is an object with the ids "0", "1", … as keys.
+absl::Status ReadLabels(const JsonFields& fields, BertConfig& config) {
+  const nlohmann::json* labels = fields.Find("id2label");
+  if (labels == nullptr) return absl::OkStatus();
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonFields by_id, fields.Object("id2label"));
+  for (size_t id = 0; id < labels->size(); ++id) {
+    WINDOWKV_ASSIGN_OR_RETURN(std::string label, by_id.String(absl::StrCat(id)));
+    config.labels.push_back(std::move(label));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<BertConfig> LoadBertConfig(const std::string& dir) {
+  const std::string path = ConfigPath(dir);
+  WINDOWKV_ASSIGN_OR_RETURN(const nlohmann::json document, ReadJsonFile(path, kInvalid));
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonFields fields, JsonFields::Of(document, path, kInvalid));
+  BertConfig config;
+  WINDOWKV_RETURN_IF_ERROR(CheckKind(fields));
+  WINDOWKV_RETURN_IF_ERROR(ReadShape(fields, config));
+  WINDOWKV_RETURN_IF_ERROR(ReadLabels(fields, config));
+  return config;
+}
+
+absl::StatusOr<std::vector<Task>> TasksOfLabels(const BertConfig& config, const std::string& dir) {
+  const auto error = [&] {
+    return absl::InvalidArgumentError(absl::StrCat(
+        ConfigPath(dir), ": id2label: expected the labels localization and aggregation, found [",
+        absl::StrJoin(config.labels, ", "), "]"));
+  };
+  std::vector<Task> tasks;
+  for (const std::string& label : config.labels) {
+    const std::string name = absl::AsciiStrToLower(label);
+    if (name != "localization" && name != "aggregation") return error();
+    const Task task = name == "localization" ? Task::kLocalization : Task::kAggregation;
+    if (std::find(tasks.begin(), tasks.end(), task) != tasks.end()) return error();
+    tasks.push_back(task);
+  }
+  if (tasks.size() != 2) return error();
+  return tasks;
+}
+
+}  // namespace windowkv
