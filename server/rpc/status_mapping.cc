@@ -7,9 +7,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "engine/base/status.h"
-#include "google/protobuf/duration.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "server/rpc/proto_duration.h"
 
 namespace windowkv {
 namespace {
@@ -22,13 +22,6 @@ std::string Shortened(absl::string_view message) {
   size_t end = kMaxMessageBytes;
   while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xC0) == 0x80) --end;
   return std::string(message.substr(0, end)) + "...";
-}
-
-google::protobuf::Duration ToProtoDuration(absl::Duration duration) {
-  google::protobuf::Duration proto;
-  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
-  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
-  return proto;
 }
 
 void AddDetails(const absl::Status& status, std::string_view request_id,
@@ -88,9 +81,7 @@ absl::Status FromGrpcStatus(const grpc::Status& status) {
     if (detail.UnpackTo(&bad_request) && bad_request.field_violations_size() > 0) {
       CopyPayloads(FieldError(code, bad_request.field_violations(0).field(), ""), &result);
     } else if (detail.UnpackTo(&retry)) {
-      result =
-          WithRetryDelay(std::move(result), absl::Seconds(retry.retry_delay().seconds()) +
-                                                absl::Nanoseconds(retry.retry_delay().nanos()));
+      result = WithRetryDelay(std::move(result), FromProtoDuration(retry.retry_delay()));
     }
   }
   return result;

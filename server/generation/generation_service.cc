@@ -1,0 +1,86 @@
+#include "server/generation/generation_service.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "engine/base/status.h"
+#include "server/generation/request_log.h"
+#include "server/generation/wire_request.h"
+#include "server/generation/wire_response.h"
+#include "server/rpc/request_id.h"
+#include "server/rpc/status_mapping.h"
+
+namespace windowkv {
+namespace {
+
+// INVALID_ARGUMENT: a request id that cannot be used; `id` gets one of ours then.
+absl::Status TakeRequestId(std::string_view given, std::string* id) {
+  const absl::StatusOr<std::string> taken = RequestIdOrNew(given);
+  *id = taken.ok() ? *taken : *RequestIdOrNew("");
+  return taken.status();
+}
+
+}  // namespace
+
+GenerationServiceImpl::GenerationServiceImpl(Engine* engine, EngineMetrics* metrics, Logger logger)
+    : engine_(engine), metrics_(metrics), logger_(std::move(logger)) {}
+
+GenerateWriter* GenerationServiceImpl::Generate(grpc::CallbackServerContext* context,
+                                                const v1::GenerateRequest* request) {
+  const absl::Time arrival = absl::Now();
+  const absl::Time deadline = absl::FromChrono(context->deadline());
+  std::string id;
+  const absl::Status id_status = TakeRequestId(request->request_id(), &id);
+  RequestLog log(logger_, id, arrival);
+  auto converted =
+      id_status.ok()
+          ? ToGenerationRequest(*request, id, engine_->model_info().sampling_defaults, deadline)
+          : id_status;
+  if (!converted.ok()) {
+    metrics_->OnRequestFailed(converted.status().code());
+    log.OnFailed(converted.status());
+    return NewRefusal(ToGrpcStatus(converted.status(), id));
+  }
+  auto stream = engine_->Submit(*std::move(converted));
+  if (!stream.ok()) {
+    log.OnFailed(stream.status());
+    return NewRefusal(ToGrpcStatus(stream.status(), id));
+  }
+  auto* reactor = new GenerateReactor(std::move(id), *std::move(stream), std::move(log), deadline);
+  reactor->Begin();
+  return reactor;
+}
+
+grpc::Status GenerationServiceImpl::Tokenize(grpc::ServerContext* context,
+                                             const v1::TokenizeRequest* request,
+                                             v1::TokenizeResponse* response) {
+  auto prompt = ToPrompt(*request);
+  if (!prompt.ok()) return ToGrpcStatus(prompt.status(), "");
+  const auto ids = engine_->Tokenize(*prompt);
+  if (!ids.ok()) return ToGrpcStatus(ids.status(), "");
+  response->mutable_token_ids()->Assign(ids->begin(), ids->end());
+  response->mutable_tokens()->Reserve(static_cast<int>(ids->size()));
+  for (const int32_t id : *ids) response->add_tokens(engine_->TokenText(id));
+  return grpc::Status::OK;
+}
+
+grpc::Status GenerationServiceImpl::GetModelInfo(grpc::ServerContext* context,
+                                                 const v1::GetModelInfoRequest* request,
+                                                 v1::ModelInfo* response) {
+  auto info = ToWire(engine_->model_info());
+  if (!info.ok()) return ToGrpcStatus(info.status(), "");
+  *response = *std::move(info);
+  return grpc::Status::OK;
+}
+
+grpc::Status GenerationServiceImpl::GetLoad(grpc::ServerContext* context,
+                                            const v1::GetLoadRequest* request, v1::Load* response) {
+  *response = ToWire(engine_->load());
+  return grpc::Status::OK;
+}
+
+}  // namespace windowkv

@@ -1,0 +1,59 @@
+#include "server/generation/request_log.h"
+
+#include <string>
+
+#include "absl/time/clock.h"
+#include "engine/base/status.h"
+
+namespace windowkv {
+namespace {
+
+std::string_view PolicyWord(CachePolicy policy) {
+  return policy == CachePolicy::kFull ? "full" : "windowkv";
+}
+
+std::string_view TaskWord(Task task) {
+  return task == Task::kLocalization ? "localization" : "aggregation";
+}
+
+bool IsServersFault(absl::StatusCode code) {
+  return code == absl::StatusCode::kInternal || code == absl::StatusCode::kUnknown ||
+         code == absl::StatusCode::kDataLoss;
+}
+
+}  // namespace
+
+void RequestLog::OnAccepted(const AcceptedEvent& event) const {
+  logger_.Info("request accepted", {{"prompt_tokens", event.prompt_tokens},
+                                    {"policy", PolicyWord(event.cache.policy)},
+                                    {"budget_tokens", event.cache.budget_tokens},
+                                    {"task", TaskWord(event.task.task)},
+                                    {"task_confidence", event.task.confidence},
+                                    {"fallback_reason", event.task.fallback_reason}});
+}
+
+void RequestLog::OnFinished(const FinishedEvent& event) const {
+  logger_.Info("request finished",
+               {{"finish_reason", event.reason == FinishReason::kStop ? "stop" : "length"},
+                {"prompt_tokens", event.usage.prompt_tokens},
+                {"completion_tokens", event.usage.completion_tokens},
+                {"policy", PolicyWord(event.receipt.policy)},
+                {"bytes_full", event.receipt.bytes_full},
+                {"bytes_kept", event.receipt.bytes_kept},
+                {"bytes_prefill_peak", event.receipt.bytes_prefill_peak},
+                {"ttft", event.usage.time_to_first_token},
+                {"duration", absl::Now() - arrival_}});
+}
+
+void RequestLog::OnFailed(const absl::Status& status) const {
+  const std::string code = absl::StatusCodeToString(status.code());
+  const std::string_view message = ToStd(status.message());
+  const absl::Duration duration = absl::Now() - arrival_;
+  if (IsServersFault(status.code())) {
+    logger_.Error("request failed", {{"code", code}, {"error", message}, {"duration", duration}});
+  } else {
+    logger_.Info("request failed", {{"code", code}, {"error", message}, {"duration", duration}});
+  }
+}
+
+}  // namespace windowkv
