@@ -1,11 +1,16 @@
 #include "engine/request/token_stream.h"
 
 #include <chrono>
+#include <cstddef>
 #include <iterator>
 #include <utility>
 
 namespace windowkv {
 namespace {
+
+// A chunk this large takes no more: what a consumer gets at once stays small enough to send.
+constexpr size_t kMaxMergedTokens = 512;
+constexpr size_t kMaxMergedBytes = 64 << 10;
 
 // Appends `newer` to `older` when one event can say both.
 bool Merge(StreamEvent& older, StreamEvent& newer) {
@@ -17,6 +22,9 @@ bool Merge(StreamEvent& older, StreamEvent& newer) {
   auto* into = std::get_if<ChunkEvent>(&older);
   auto* from = std::get_if<ChunkEvent>(&newer);
   if (into == nullptr || from == nullptr) return false;
+  if (into->token_ids.size() >= kMaxMergedTokens || into->text.size() >= kMaxMergedBytes) {
+    return false;
+  }
   into->text += from->text;
   into->token_ids.insert(into->token_ids.end(), from->token_ids.begin(), from->token_ids.end());
   into->logprobs.insert(into->logprobs.end(), std::make_move_iterator(from->logprobs.begin()),
