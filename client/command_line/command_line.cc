@@ -41,6 +41,7 @@ int RunCommandLine(int argc, const char* const* argv, const CommandContext& cont
   CLI::App app("Client of a WindowKV server.", "windowkv");
   app.set_version_flag("--version", std::string("windowkv ") + kClientVersion);
   app.set_config("--config", "", "TOML file with flags: [generate], then policy = \"windowkv\"");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.get_formatter()->column_width(34);
   app.footer(
       "Exit codes: 0 done, 1 server error, 2 bad usage, 3 unreachable, 130 interrupted.\n"

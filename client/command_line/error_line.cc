@@ -12,7 +12,10 @@ std::string ErrorLine(const absl::Status& status) {
   const std::string code = absl::StatusCodeToString(status.code());
   std::string line = code;
   if (!details.fields.empty()) absl::StrAppend(&line, " ", absl::StrJoin(details.fields, ", "));
-  absl::StrAppend(&line, ": ", status.message());
+  // gRPC's own answer to a call that this kind of server does not have comes without words.
+  const bool wrong_server = absl::IsUnimplemented(status) && status.message().empty();
+  absl::StrAppend(&line, ": ",
+                  wrong_server ? "the server does not offer this call" : status.message());
   if (!details.reason.empty() && details.reason != code) {
     absl::StrAppend(&line, " [", details.reason, "]");
   }

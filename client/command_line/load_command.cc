@@ -22,7 +22,7 @@ std::string LoadText(const v1::Load& load) {
                          load.total_kv_blocks(), 100 * free_share) +
          absl::StrFormat("%-10s %d running, %d waiting\n", "requests", load.running(),
                          load.waiting()) +
-         absl::StrFormat("%-10s %s\n", "accepting", load.accepting() ? "yes" : "no, draining");
+         absl::StrFormat("%-10s %s\n", "accepting", load.accepting() ? "yes" : "no");
 }
 
 int RunLoad(const LoadFlags& flags, const CommandContext& context) {

@@ -34,6 +34,11 @@ bool Backend::healthy() const {
   return healthy_;
 }
 
+bool Backend::known_down() const {
+  std::lock_guard lock(mu_);
+  return reported_ && !healthy_;
+}
+
 v1::Backend Backend::Describe() const {
   std::lock_guard lock(mu_);
   v1::Backend description;

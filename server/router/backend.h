@@ -27,6 +27,8 @@ class Backend {
   v1::GenerationService::Stub& stub() const { return *stub_; }
 
   bool healthy() const;
+  // Asked before, and not healthy.
+  bool known_down() const;
   // The state to show to operators.
   v1::Backend Describe() const;
 

@@ -105,7 +105,7 @@ grpc::Status GenerateRelay::WithDetails(const grpc::Status& status) const {
 }
 
 void GenerateRelay::End(const grpc::Status& status) {
-  code_ = status.error_code();
+  status_ = status;
   Finish(status);
 }
 
@@ -136,12 +136,13 @@ void GenerateRelay::OnCancel() {
 
 void GenerateRelay::OnDone() {
   const std::unique_ptr<GenerateRelay> self(this);
-  const auto code = static_cast<absl::StatusCode>(code_);
+  const auto code = static_cast<absl::StatusCode>(status_.error_code());
   const absl::Duration duration = absl::Now() - arrival_;
   relay_.metrics->OnRequestEnded(code, duration);
   logger_.Info("request ended", {{"code", absl::StatusCodeToString(code)},
                                  {"backend", backend_ == nullptr ? "" : backend_->target()},
                                  {"messages", messages_},
+                                 {"error", status_.error_message()},
                                  {"duration", duration}});
 }
 

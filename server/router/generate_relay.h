@@ -75,7 +75,7 @@ class GenerateRelay final : public grpc::ServerWriteReactor<v1::GenerateResponse
   std::set<const Backend*> tried_;
   bool handed_on_ = false;  // a message went to the client
   int64_t messages_ = 0;
-  grpc::StatusCode code_ = grpc::StatusCode::OK;
+  grpc::Status status_;  // how the call ended
 
   std::mutex mu_;
   bool cancelled_ WINDOWKV_GUARDED_BY(mu_) = false;

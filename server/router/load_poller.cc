@@ -58,9 +58,9 @@ void LoadPoller::Start(Backend* backend) {
   owned->opened_before = backend->opened();
   owned->context.set_deadline(std::chrono::system_clock::now() +
                               absl::ToChronoMicroseconds(options_.timeout));
-  // A backend that is down is heard of the moment it can be connected to; one that was up is
-  // reported down at once.
-  owned->context.set_wait_for_ready(!backend->healthy());
+  // A backend that is down is heard of the moment it can be connected to; any
+  // other that does not listen is reported down at once.
+  owned->context.set_wait_for_ready(backend->known_down());
   {
     std::lock_guard lock(mu_);
     const bool asked = std::any_of(polls_.begin(), polls_.end(),

@@ -23,7 +23,7 @@ constexpr int kBadUsage = 2;
 struct RouterFlags {
   std::vector<std::string> generation = {"127.0.0.1:50051"};
   LoadPoller::Options poll;
-  TaskDecider::Options task;
+  TaskDecider::Options task = {.classifiers = {"127.0.0.1:50052"}};
   std::string default_task = "localization";
   int max_retries = 2;
 };
@@ -35,12 +35,11 @@ void AddRouterFlags(ServerFlags* flags, RouterFlags* values) {
       ->delimiter(',')
       ->type_name("HOST:PORT,...");
   flags->app()
-      .add_option(
-          "--classifier", values->task.classifiers,
-          "Task classifiers, HOST:PORT,HOST:PORT,...; none: every request that needs a task "
-          "takes --default-task")
+      .add_option("--classifier", values->task.classifiers,
+                  "Task classifiers, HOST:PORT,HOST:PORT,...; with \"\" there is none and every "
+                  "request that "
+                  "needs a task takes --default-task")
       ->delimiter(',')
-      ->expected(0, CLI::detail::expected_max_vector_size)
       ->type_name("HOST:PORT,...");
   flags->app()
       .add_option("--default-task", values->default_task,

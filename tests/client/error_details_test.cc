@@ -33,6 +33,11 @@ TEST(ErrorLineTest, NamesCodeFieldMessageAndRetryOnOneLine) {
   EXPECT_EQ(ErrorLine(status), "RESOURCE_EXHAUSTED request_id: queue is full; retry after 2s");
 }
 
+TEST(ErrorLineTest, SaysWhatACallToTheWrongKindOfServerMeans) {
+  EXPECT_EQ(ErrorLine(absl::UnimplementedError("")),
+            "UNIMPLEMENTED: the server does not offer this call");
+}
+
 TEST(ErrorLineTest, ExitCodeTellsUnreachableFromRefused) {
   EXPECT_EQ(ExitCodeFor(absl::OkStatus()), kExitDone);
   EXPECT_EQ(ExitCodeFor(absl::UnavailableError("draining")), kExitServerError);
