@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "absl/time/clock.h"
+#include "engine/base/monotonic_clock.h"
 #include "engine/kernels/window_scores.h"
 #include "engine/kv_cache/window_selection.h"
 
@@ -29,7 +29,7 @@ int64_t LayerScratch::bytes() const { return static_cast<int64_t>(k.nbytes() + v
 
 void CompressLayer(const LayerScratch& scratch, int32_t layer, float attention_scale,
                    KvCacheStore& store, SequenceKvCache& cache) {
-  const absl::Time start = absl::Now();
+  const absl::Duration start = MonotonicNow();
   const int32_t group_index = cache.GroupOf(layer);
   const LayerGroup& group = cache.groups()[group_index];
   if (layer == group.first_layer) {
@@ -37,7 +37,7 @@ void CompressLayer(const LayerScratch& scratch, int32_t layer, float attention_s
   }
   store.Scatter(scratch.k, scratch.v, cache.kept(group_index), layer, cache);
   const int64_t held = cache.held_blocks() * store.geometry().block_bytes;
-  cache.NotePrefill(held + scratch.bytes(), absl::Now() - start);
+  cache.NotePrefill(held + scratch.bytes(), MonotonicNow() - start);
 }
 
 }  // namespace windowkv

@@ -16,18 +16,17 @@ std::vector<LayerGroup> DivideLayers(int32_t num_layers, int32_t shared_layers) 
   return groups;
 }
 
-// The authors' budgets; where shared_layers > beta would turn their pyramid over, all groups are
-// equal.
-void SetPyramid(const CacheConfig& config, std::vector<LayerGroup>& groups) {
-  const int64_t cap = config.budget_tokens;
+// The authors' budgets for a mean of `cap` per layer; where shared_layers > beta would turn their
+// pyramid over, all groups are equal.
+void SetPyramid(int64_t cap, const CacheConfig& config, std::vector<LayerGroup>& groups) {
   const int64_t num_groups = static_cast<int64_t>(groups.size());
-  const int64_t last = std::min(cap * config.shared_layers / config.beta, cap);
+  const int64_t last =
+      num_groups > 1 ? std::min(cap * config.shared_layers / config.beta, cap) : cap;
   const int64_t first = 2 * cap - last;
   const int64_t step = num_groups > 1 ? (first - last) / (num_groups - 1) : 0;
   for (int64_t g = 0; g < num_groups; ++g) {
     groups[g].budget_tokens = static_cast<int32_t>(g < num_groups - 1 ? first - g * step : last);
   }
-  if (num_groups == 1) groups[0].budget_tokens = config.budget_tokens;
 }
 
 int64_t SumOverLayers(const std::vector<LayerGroup>& groups,
@@ -75,11 +74,14 @@ std::vector<LayerGroup> PlanLayerGroups(const CacheConfig& config, int32_t num_l
     for (LayerGroup& group : groups) group.budget_tokens = prompt_tokens;
     return groups;
   }
-  SetPyramid(config, groups);
-  if (config.accounting == BudgetAccounting::kReviewOnly) return groups;
+  if (config.accounting == BudgetAccounting::kReviewOnly) {
+    SetPyramid(config.budget_tokens, config, groups);
+    return groups;
+  }
   const int32_t always = CountTokens(AlwaysKept(config, prompt_tokens));
+  SetPyramid(config.budget_tokens - always, config, groups);
   for (LayerGroup& group : groups) {
-    group.budget_tokens = std::clamp(group.budget_tokens, always, prompt_tokens);
+    group.budget_tokens = std::min(always + group.budget_tokens, prompt_tokens);
   }
   Level(groups, always, prompt_tokens, int64_t{config.budget_tokens} * num_layers);
   return groups;

@@ -1,0 +1,43 @@
+#include "engine/request/stop_checker.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace windowkv {
+namespace {
+
+// Length of the longest end of `text` that is a beginning of `stop`, and not all of it.
+size_t PartialMatch(std::string_view text, std::string_view stop) {
+  for (size_t length = std::min(text.size(), stop.size() - 1); length > 0; --length) {
+    if (text.substr(text.size() - length) == stop.substr(0, length)) return length;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string StopChecker::Push(std::string_view text) {
+  held_ += text;
+  size_t first = std::string::npos;
+  for (const std::string& stop : stops_) {
+    const size_t at = held_.find(stop);
+    if (at == std::string::npos || at >= first) continue;
+    first = at;
+    matched_ = stop;
+  }
+  if (!matched_.empty()) {
+    std::string before = held_.substr(0, first);
+    held_.clear();
+    return before;
+  }
+  size_t keep = 0;
+  for (const std::string& stop : stops_) keep = std::max(keep, PartialMatch(held_, stop));
+  // A held part begins at a character: stop strings are whole UTF-8 strings.
+  std::string shown = held_.substr(0, held_.size() - keep);
+  held_.erase(0, shown.size());
+  return shown;
+}
+
+std::string StopChecker::Flush() { return std::exchange(held_, {}); }
+
+}  // namespace windowkv

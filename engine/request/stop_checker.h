@@ -1,0 +1,33 @@
+#ifndef WINDOWKV_ENGINE_REQUEST_STOP_CHECKER_H_
+#define WINDOWKV_ENGINE_REQUEST_STOP_CHECKER_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace windowkv {
+
+// Finds stop strings in text that comes in pieces, also across their borders, and holds back what
+// may still become one. Owned by one sequence; not thread-safe.
+class StopChecker {
+ public:
+  explicit StopChecker(std::vector<std::string> stops) : stops_(std::move(stops)) {}
+
+  // The text that may be shown now. After a match: what stood before it, and matched() is set.
+  std::string Push(std::string_view text);
+
+  // What was held back, at the end of the sequence.
+  std::string Flush();
+
+  // The stop string that was found, or empty.
+  const std::string& matched() const { return matched_; }
+
+ private:
+  std::vector<std::string> stops_;
+  std::string held_;
+  std::string matched_;
+};
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_REQUEST_STOP_CHECKER_H_

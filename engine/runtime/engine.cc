@@ -1,0 +1,252 @@
+#include "engine/runtime/engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "engine/base/monotonic_clock.h"
+#include "engine/base/status.h"
+#include "engine/kernels/cpu_features.h"
+#include "engine/model/llama_config.h"
+#include "engine/runtime/engine_loop.h"
+#include "engine/runtime/model_runner.h"
+#include "engine/runtime/request_counts.h"
+#include "engine/runtime/request_tokenizer.h"
+#include "engine/runtime/tokenizing_workers.h"
+
+namespace windowkv {
+namespace {
+
+constexpr absl::Duration kQueueRetryDelay = absl::Seconds(1);
+
+class LlamaEngine final : public Engine {
+ public:
+  LlamaEngine(const EngineConfig& config, ModelInfo info, RequestTokenizer tokenizer,
+              const EngineLoop::Config& loop_config, std::unique_ptr<ModelRunner> runner,
+              EngineMetrics* metrics)
+      : config_(config),
+        info_(std::move(info)),
+        tokenizer_(std::move(tokenizer)),
+        metrics_(metrics),
+        next_seed_(std::random_device{}()),
+        loop_(loop_config, std::move(runner), &tokenizer_, &counts_, metrics),
+        workers_(config.tokenizer_threads,
+                 [this](PendingRequest pending) { Prepare(std::move(pending)); }) {}
+
+  absl::StatusOr<std::shared_ptr<TokenStream>> Submit(GenerationRequest request) override;
+
+  absl::StatusOr<std::vector<int32_t>> Tokenize(
+      const std::variant<PromptText, PromptChat>& prompt) const override {
+    GenerationRequest request;
+    std::visit([&request](const auto& input) { request.prompt = input; }, prompt);
+    WINDOWKV_RETURN_IF_ERROR(tokenizer_.Check(request));
+    return std::visit([this](const auto& input) { return tokenizer_.Encode(input); }, prompt);
+  }
+  std::string TokenText(int32_t token_id) const override { return tokenizer_.TokenText(token_id); }
+
+  const ModelInfo& model_info() const override { return info_; }
+  EngineLoad load() const override {
+    return {loop_.available_blocks(), info_.kv_pool_bytes / info_.block_bytes, counts_.running(),
+            counts_.waiting(), accepting_.load()};
+  }
+  absl::Duration heartbeat_age() const override { return loop_.heartbeat_age(); }
+
+  void Drain(absl::Duration timeout) override {
+    accepting_.store(false);
+    if (counts_.WaitUntilIdle(timeout)) return;
+    loop_.Abort();
+    counts_.WaitUntilIdle(absl::Seconds(5));
+  }
+
+ private:
+  absl::Status Check(const GenerationRequest& request) const;
+  CacheShape Shape() const;
+  // On a tokenising worker: from the request to a sequence for the engine thread.
+  void Prepare(PendingRequest pending);
+  absl::StatusOr<std::unique_ptr<Sequence>> MakeSequence(PendingRequest& pending);
+
+  const EngineConfig config_;
+  const ModelInfo info_;
+  const RequestTokenizer tokenizer_;
+  EngineMetrics* metrics_;
+  std::atomic<bool> accepting_{true};
+  std::atomic<uint64_t> next_seed_;
+  RequestCounts counts_;
+  EngineLoop loop_;
+  TokenizingWorkers workers_;  // last: its threads add to the loop
+};
+
+CacheShape LlamaEngine::Shape() const {
+  return {info_.num_layers, info_.context_length, info_.block_bytes / info_.block_size,
+          info_.block_size};
+}
+
+absl::Status LlamaEngine::Check(const GenerationRequest& request) const {
+  WINDOWKV_RETURN_IF_ERROR(tokenizer_.Check(request));
+  WINDOWKV_RETURN_IF_ERROR(
+      ValidateSamplingParams(request.sampling, {info_.vocab_size, info_.context_length}));
+  return ValidateCacheOptions(request.cache, config_.cache_defaults, Shape());
+}
+
+absl::StatusOr<std::shared_ptr<TokenStream>> LlamaEngine::Submit(GenerationRequest request) {
+  const absl::Duration arrival = MonotonicNow();
+  absl::Status status = Check(request);
+  if (status.ok() && !accepting_.load()) {
+    status = absl::UnavailableError("the server is draining and takes no new requests");
+  }
+  if (status.ok() && !counts_.Enqueue(config_.max_waiting)) {
+    status = WithRetryDelay(absl::ResourceExhaustedError(absl::StrCat(
+                                "the queue is full: ", config_.max_waiting, " requests wait")),
+                            kQueueRetryDelay);
+  }
+  if (!status.ok()) {
+    metrics_->OnRequestFailed(status.code());
+    return status;
+  }
+  auto stream = std::make_shared<TokenStream>();
+  PendingRequest pending{std::move(request), stream, arrival};
+  if (pending.request.deadline != absl::InfiniteFuture()) {
+    pending.deadline = arrival + (pending.request.deadline - absl::Now());
+  }
+  workers_.Add(std::move(pending));
+  return stream;
+}
+
+void LlamaEngine::Prepare(PendingRequest pending) {
+  const std::shared_ptr<TokenStream> stream = pending.stream;
+  absl::StatusOr<std::unique_ptr<Sequence>> sequence =
+      stream->cancelled() ? absl::CancelledError("the client cancelled the request")
+                          : MakeSequence(pending);
+  if (sequence.ok()) return loop_.Add(*std::move(sequence));
+  metrics_->OnRequestFailed(sequence.status().code());
+  counts_.OnEnded(/*was_admitted=*/false);
+  stream->Push(sequence.status());
+}
+
+absl::StatusOr<std::unique_ptr<Sequence>> LlamaEngine::MakeSequence(PendingRequest& pending) {
+  GenerationRequest& request = pending.request;
+  auto sequence = std::make_unique<Sequence>();
+  WINDOWKV_ASSIGN_OR_RETURN(
+      sequence->prompt,
+      std::visit([this](const auto& input) { return tokenizer_.Encode(input); }, request.prompt));
+  const int32_t tokens = static_cast<int32_t>(sequence->prompt.size());
+  if (tokens >= info_.context_length) {
+    return absl::OutOfRangeError(absl::StrCat("the prompt has ", tokens,
+                                              " tokens, the model's context holds ",
+                                              info_.context_length, ", one generated at least"));
+  }
+  sequence->request_id = std::move(request.request_id);
+  sequence->stream = pending.stream;
+  sequence->sampling = std::move(request.sampling);
+  sequence->sampling.max_tokens =
+      std::min(sequence->sampling.max_tokens, info_.context_length - tokens);
+  sequence->sampling.min_tokens =
+      std::min(sequence->sampling.min_tokens, sequence->sampling.max_tokens);
+  if (!sequence->sampling.seed) sequence->sampling.seed = next_seed_.fetch_add(1);
+  sequence->task = request.task.value_or(TaskVerdict{config_.cache_defaults.task, 0, ""});
+  WINDOWKV_ASSIGN_OR_RETURN(const CacheConfig cache,
+                            ResolveCacheOptions(request.cache, config_.cache_defaults, Shape(),
+                                                sequence->task.task, tokens));
+  WINDOWKV_ASSIGN_OR_RETURN(sequence->plan,
+                            loop_.Plan(cache, tokens, sequence->sampling.max_tokens));
+  sequence->slice_costs = loop_.SliceCosts(tokens);
+  sequence->echo_kept_ranges = request.echo_kept_ranges;
+  sequence->deadline = pending.deadline;
+  sequence->arrival = pending.arrival;
+  return sequence;
+}
+
+at::ScalarType ChooseDtype(ComputeDtype dtype, const LlamaConfig& model) {
+  switch (dtype) {
+    case ComputeDtype::kFloat32:
+      return at::kFloat;
+    case ComputeDtype::kBfloat16:
+      return at::kBFloat16;
+    case ComputeDtype::kAuto:
+      break;
+  }
+  return HasFastBfloat16() && model.torch_dtype != "float32" ? at::kBFloat16 : at::kFloat;
+}
+
+ModelInfo MakeInfo(const EngineConfig& config, const LlamaConfig& model, at::ScalarType dtype,
+                   const KvCacheManager::Geometry& geometry, const RequestTokenizer& tokenizer,
+                   const SamplingParams& sampling_defaults) {
+  ModelInfo info;
+  const std::filesystem::path dir = std::filesystem::path(config.model_dir).lexically_normal();
+  info.name = dir.has_filename() ? dir.filename() : dir.parent_path().filename();
+  info.architecture = model.architecture;
+  info.num_layers = model.num_layers;
+  info.num_heads = model.num_heads;
+  info.num_kv_heads = model.num_kv_heads;
+  info.head_dim = model.head_dim;
+  info.vocab_size = model.vocab_size;
+  info.context_length = model.context_length;
+  info.dtype = dtype == at::kFloat ? "float32" : "bfloat16";
+  info.block_size = geometry.block_size;
+  info.block_bytes = geometry.block_bytes;
+  info.kv_pool_bytes = geometry.num_blocks * geometry.block_bytes;
+  info.chat_template = tokenizer.chat_family();
+  info.cache_defaults = config.cache_defaults;
+  info.sampling_defaults = sampling_defaults;
+  return info;
+}
+
+absl::Status CheckConfig(const EngineConfig& config, const LlamaConfig& model) {
+  const auto in_range = [](absl::string_view name, int64_t value, int64_t low, int64_t high) {
+    if (value >= low && value <= high) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " is ", value, ", must be in [", low, ", ", high, "]"));
+  };
+  WINDOWKV_RETURN_IF_ERROR(in_range("block_size", config.block_size, 1, 1024));
+  WINDOWKV_RETURN_IF_ERROR(in_range("max_running", config.max_running, 1, 4096));
+  WINDOWKV_RETURN_IF_ERROR(in_range("max_waiting", config.max_waiting, 1, 1 << 20));
+  WINDOWKV_RETURN_IF_ERROR(in_range("num_threads", config.num_threads, 0, 1024));
+  WINDOWKV_RETURN_IF_ERROR(in_range("tokenizer_threads", config.tokenizer_threads, 1, 64));
+  WINDOWKV_RETURN_IF_ERROR(in_range("prefill_chunk", config.prefill_chunk, 1, 1 << 20));
+  CacheOptions defaults;
+  defaults.policy = CachePolicy::kWindowKv;
+  defaults.budget =
+      BudgetTokens{std::min(config.cache_defaults.budget_tokens, model.context_length)};
+  defaults.window_size = config.cache_defaults.window_size;
+  if (config.cache_defaults.shared_layers != 0) {
+    defaults.shared_layers = config.cache_defaults.shared_layers;
+  }
+  defaults.beta = config.cache_defaults.beta;
+  defaults.sink_tokens = config.cache_defaults.sink_tokens;
+  const CacheShape shape{model.num_layers, model.context_length, 1, config.block_size};
+  return Annotate(ValidateCacheOptions(defaults, config.cache_defaults, shape),
+                  "the server's default");
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const EngineConfig& config,
+                                                     EngineMetrics* metrics) {
+  WINDOWKV_ASSIGN_OR_RETURN(const LlamaConfig model, LoadLlamaConfig(config.model_dir));
+  WINDOWKV_RETURN_IF_ERROR(CheckConfig(config, model));
+  WINDOWKV_ASSIGN_OR_RETURN(const SamplingParams sampling, LoadSamplingDefaults(config.model_dir));
+  WINDOWKV_ASSIGN_OR_RETURN(RequestTokenizer tokenizer,
+                            RequestTokenizer::Create(config.model_dir, model.vocab_size));
+  const at::ScalarType dtype = ChooseDtype(config.dtype, model);
+  WINDOWKV_ASSIGN_OR_RETURN(
+      std::unique_ptr<ModelRunner> runner,
+      ModelRunner::Create({config.model_dir, model, dtype, config.kv_pool_bytes, config.block_size,
+                           config.prefill_chunk}));
+  EngineLoop::Config loop;
+  loop.scheduler.max_running = config.max_running;
+  loop.num_threads = config.num_threads > 0
+                         ? config.num_threads
+                         : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  loop.eos_token_ids = model.eos_token_ids;
+  loop.num_layers = model.num_layers;
+  ModelInfo info = MakeInfo(config, model, dtype, runner->cache_geometry(), tokenizer, sampling);
+  return std::make_unique<LlamaEngine>(config, std::move(info), std::move(tokenizer), loop,
+                                       std::move(runner), metrics);
+}
+
+}  // namespace windowkv

@@ -1,0 +1,96 @@
+#ifndef WINDOWKV_ENGINE_RUNTIME_ENGINE_LOOP_H_
+#define WINDOWKV_ENGINE_RUNTIME_ENGINE_LOOP_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "engine/base/engine_metrics.h"
+#include "engine/base/thread_annotations.h"
+#include "engine/kv_cache/kv_cache_manager.h"
+#include "engine/request/sequence.h"
+#include "engine/runtime/model_runner.h"
+#include "engine/runtime/request_counts.h"
+#include "engine/runtime/request_tokenizer.h"
+#include "engine/runtime/sequence_output.h"
+#include "engine/scheduler/scheduler.h"
+
+namespace windowkv {
+
+// The engine thread: owns scheduler, cache manager and model runner, and repeats: take new
+// sequences, end cancelled and expired ones, run one batch, push what came of it. Add and Abort are
+// for any thread; everything else happens on its own.
+class EngineLoop {
+ public:
+  struct Config {
+    Scheduler::Config scheduler;
+    int32_t num_threads = 0;
+    std::vector<int32_t> eos_token_ids;
+    int32_t num_layers = 0;
+  };
+
+  // `tokenizer`, `counts` and `metrics` outlive this. Starts the thread.
+  EngineLoop(const Config& config, std::unique_ptr<ModelRunner> runner,
+             const RequestTokenizer* tokenizer, RequestCounts* counts, EngineMetrics* metrics);
+  // Ends what is left with UNAVAILABLE and joins the thread.
+  ~EngineLoop();
+
+  void Add(std::unique_ptr<Sequence> sequence);
+  // Ends every sequence, waiting or running, with UNAVAILABLE.
+  void Abort();
+
+  // What a request will take; the plan depends on constants only, so any thread may ask.
+  absl::StatusOr<CachePlan> Plan(const CacheConfig& config, int32_t prompt_tokens,
+                                 int32_t max_tokens) const {
+    return cache_manager_.Plan(config, prompt_tokens, max_tokens);
+  }
+  std::vector<int64_t> SliceCosts(int32_t prompt_tokens) const {
+    return runner_->SliceCosts(prompt_tokens);
+  }
+
+  int64_t available_blocks() const { return available_blocks_.load(std::memory_order_relaxed); }
+  absl::Duration heartbeat_age() const;
+
+ private:
+  void Run();
+  // False when the loop is to stop.
+  bool TakeNew();
+  void EndCancelledAndExpired();
+  void Step(const Batch& batch);
+  void RunPrefill(const Batch& batch);
+  void RunDecode(const Batch& batch);
+  void Advance(Sequence* sequence, float* logits, int32_t vocab_size);
+  void Finish(Sequence* sequence, SequenceOutput::End end);
+  void Fail(const Sequence* sequence, const absl::Status& status);
+  void ReportState();
+
+  const Config config_;
+  std::unique_ptr<ModelRunner> runner_;
+  const RequestTokenizer* tokenizer_;
+  RequestCounts* counts_;
+  EngineMetrics* metrics_;
+  KvCacheManager cache_manager_;
+  Scheduler scheduler_;
+  std::unordered_map<const Sequence*, std::unique_ptr<SequenceOutput>> outputs_;
+
+  std::mutex mu_;
+  std::condition_variable work_cv_;
+  std::vector<std::unique_ptr<Sequence>> inbox_ WINDOWKV_GUARDED_BY(mu_);
+  bool abort_ WINDOWKV_GUARDED_BY(mu_) = false;
+  bool stopping_ WINDOWKV_GUARDED_BY(mu_) = false;
+
+  std::atomic<int64_t> available_blocks_{0};
+  std::atomic<int64_t> heartbeat_ns_{0};  // MonotonicNow(); 0 while there is nothing to do
+  std::thread thread_;                    // last: starts when everything else is there
+};
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_RUNTIME_ENGINE_LOOP_H_

@@ -1,0 +1,94 @@
+#include "engine/runtime/request_tokenizer.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/status.h"
+#include "engine/text/utf8.h"
+
+namespace windowkv {
+namespace {
+
+absl::Status CheckTokens(const PromptTokens& tokens, int32_t vocab_size) {
+  if (tokens.empty()) return InvalidField("token_ids", "is empty, must hold at least one id");
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i] >= 0 && tokens[i] < vocab_size) continue;
+    return InvalidField(absl::StrCat("token_ids.ids[", i, "]"),
+                        absl::StrCat("is ", tokens[i], ", must be in [0, ", vocab_size - 1, "]"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckChat(const PromptChat& chat, std::string_view family) {
+  if (family.empty()) {
+    return absl::FailedPreconditionError(
+        "this model has no chat template the server knows (llama3, chatml): send text instead");
+  }
+  if (chat.empty())
+    return InvalidField("chat.messages", "is empty, must hold at least one message");
+  for (size_t i = 0; i < chat.size(); ++i) {
+    const std::string& role = chat[i].role;
+    if (role == "system" || role == "user" || role == "assistant") continue;
+    return InvalidField(
+        absl::StrCat("chat.messages[", i, "].role"),
+        absl::StrCat("is \"", role, "\", must be \"system\", \"user\" or \"assistant\""));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<RequestTokenizer> RequestTokenizer::Create(const std::string& dir,
+                                                          int32_t vocab_size) {
+  WINDOWKV_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, LoadTokenizer(dir));
+  if (tokenizer->vocab_size() > vocab_size) {
+    return absl::InvalidArgumentError(absl::StrCat(dir, "/tokenizer.json: has ids up to ",
+                                                   tokenizer->vocab_size() - 1,
+                                                   ", config.json's vocab_size is ", vocab_size));
+  }
+  WINDOWKV_ASSIGN_OR_RETURN(ChatTemplate chat_template, ChatTemplate::Load(dir, *tokenizer));
+  return RequestTokenizer(std::move(tokenizer), std::move(chat_template), vocab_size);
+}
+
+absl::Status RequestTokenizer::Check(const GenerationRequest& request) const {
+  if (const auto* tokens = std::get_if<PromptTokens>(&request.prompt)) {
+    return CheckTokens(*tokens, vocab_size_);
+  }
+  if (const auto* chat = std::get_if<PromptChat>(&request.prompt)) {
+    return CheckChat(*chat, chat_family());
+  }
+  if (std::get<PromptText>(request.prompt).empty()) {
+    return InvalidField("text", "is empty, must hold at least one character");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<int32_t>> RequestTokenizer::Encode(const PromptText& text) const {
+  std::vector<int32_t> ids;
+  if (const auto bos = tokenizer_->bos_id()) ids.push_back(*bos);
+  const std::vector<int32_t> body = tokenizer_->Encode(text, SpecialTokens::kParse);
+  // A text that already begins with the token keeps one.
+  const bool repeated = !ids.empty() && !body.empty() && body.front() == ids.front();
+  ids.insert(ids.end(), body.begin() + (repeated ? 1 : 0), body.end());
+  return ids;
+}
+
+absl::StatusOr<std::vector<int32_t>> RequestTokenizer::Encode(const PromptChat& chat) const {
+  std::vector<ChatTemplate::Message> messages;
+  for (const ChatMessage& message : chat) messages.push_back({message.role, message.content});
+  return chat_template_.Encode(messages, *tokenizer_);
+}
+
+std::string RequestTokenizer::TokenText(int32_t id) const {
+  const std::string bytes = tokenizer_->TokenBytes(id);
+  std::string text;
+  for (std::string_view rest = bytes; !rest.empty();) {
+    const Utf8Char next = DecodeUtf8(rest);
+    const bool valid = next.kind == Utf8Char::Kind::kValid;
+    AppendUtf8(valid ? next.code_point : kReplacementCharacter, &text);
+    rest.remove_prefix(next.length);
+  }
+  return text;
+}
+
+}  // namespace windowkv
