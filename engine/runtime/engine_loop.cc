@@ -24,7 +24,7 @@ EngineLoop::EngineLoop(const Config& config, std::unique_ptr<ModelRunner> runner
 EngineLoop::~EngineLoop() {
   {
     std::lock_guard<std::mutex> lock(mu_);
-    abort_ = true;
+    aborting_ = true;
     stopping_ = true;
   }
   work_cv_.notify_one();
@@ -42,7 +42,7 @@ void EngineLoop::Add(std::unique_ptr<Sequence> sequence) {
 void EngineLoop::Abort() {
   {
     std::lock_guard<std::mutex> lock(mu_);
-    abort_ = true;
+    aborting_ = true;
   }
   work_cv_.notify_one();
 }
@@ -70,10 +70,10 @@ bool EngineLoop::TakeNew() {
     std::unique_lock<std::mutex> lock(mu_);
     if (scheduler_.idle() && inbox_.empty()) {
       heartbeat_ns_.store(0, std::memory_order_relaxed);
-      work_cv_.wait(lock, [this]() { return !inbox_.empty() || abort_ || stopping_; });
+      work_cv_.wait(lock, [this]() { return !inbox_.empty() || stopping_; });
     }
     added.swap(inbox_);
-    abort = std::exchange(abort_, false);
+    abort = aborting_;
     if (stopping_ && added.empty() && scheduler_.idle()) return false;
   }
   for (auto& sequence : added) scheduler_.Add(std::move(sequence));

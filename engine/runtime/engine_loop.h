@@ -43,7 +43,7 @@ class EngineLoop {
   ~EngineLoop();
 
   void Add(std::unique_ptr<Sequence> sequence);
-  // Ends every sequence, waiting or running, with UNAVAILABLE.
+  // Ends every sequence, those added from now on too, with UNAVAILABLE.
   void Abort();
 
   // What a request will take; the plan depends on constants only, so any thread may ask.
@@ -83,7 +83,7 @@ class EngineLoop {
   std::mutex mu_;
   std::condition_variable work_cv_;
   std::vector<std::unique_ptr<Sequence>> inbox_ WINDOWKV_GUARDED_BY(mu_);
-  bool abort_ WINDOWKV_GUARDED_BY(mu_) = false;
+  bool aborting_ WINDOWKV_GUARDED_BY(mu_) = false;
   bool stopping_ WINDOWKV_GUARDED_BY(mu_) = false;
 
   std::atomic<int64_t> available_blocks_{0};
