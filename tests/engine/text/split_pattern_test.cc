@@ -21,6 +21,7 @@ std::vector<std::string> Matches(const SplitPattern& pattern, std::string_view t
   std::vector<SplitPattern::Span> spans;
   pattern.FindAll(text, &spans);
   std::vector<std::string> matches;
+  matches.reserve(spans.size());
   for (const auto& [begin, end] : spans) matches.emplace_back(text.substr(begin, end - begin));
   return matches;
 }

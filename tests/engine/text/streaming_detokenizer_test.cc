@@ -39,6 +39,7 @@ class ListedTokens : public Tokenizer {
 std::vector<std::string> Deltas(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
   StreamingDetokenizer detokenizer(&tokenizer);
   std::vector<std::string> deltas;
+  deltas.reserve(ids.size() + 1);
   for (const int32_t id : ids) deltas.push_back(detokenizer.Push(id));
   deltas.push_back(detokenizer.Flush());
   return deltas;

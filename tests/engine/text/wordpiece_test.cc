@@ -48,7 +48,7 @@ TEST(WordPieceTest, EncodesPublicVectorsAsExpected) {
   if (!std::filesystem::exists(dir)) GTEST_SKIP() << dir << " is not there";
   const json expected = ReadJson(dir + "/expected_ids.json");
   for (const std::string name : {"cased", "uncased"}) {
-    const auto word_piece = WordPiece::Load(dir + "/" + name);
+    const auto word_piece = WordPiece::Load(FixturePath("wordpiece/" + name));
     ASSERT_TRUE(word_piece.ok()) << word_piece.status();
     EXPECT_EQ((*word_piece)->lower_cases(), name == "uncased");
     for (const json& entry : expected[name]) {
