@@ -66,8 +66,8 @@ def total_budgets(sizes, shared_layers, cap, beta, always_kept, prompt_tokens):
     if cap < always_kept:
         raise BudgetTooSmall(f"budget {cap} is smaller than the {always_kept} tokens always kept")
     allowed = cap * sum(sizes)
-    budgets = [min(max(b, always_kept), prompt_tokens)
-               for b in pyramid(cap, shared_layers, beta, len(sizes))]
+    budgets = [min(always_kept + b, prompt_tokens)
+               for b in pyramid(cap - always_kept, shared_layers, beta, len(sizes))]
 
     def spent(values):
         return sum(n * b for n, b in zip(sizes, values))

@@ -171,7 +171,8 @@ TEST(LlamaModelGoldenTest, DecodingAfterWindowKvEqualsThePlainReference) {
     SCOPED_TRACE(name + " " + test["options"].dump());
     const bool is_demo = name == "demo_llama";
     LoadedModel model(is_demo ? testing::SourceDir() + "/deploy/models/demo_llama"
-                              : testing::GoldenPath("llama/" + name));
+                              : testing::GoldenPath("llama/" + name),
+                      is_demo ? 2048 : 64);
     std::vector<int32_t> ids;
     if (test.contains("input_ids")) ids = test["input_ids"].get<std::vector<int32_t>>();
     for (const json& prompt : demo["cases"]) {
