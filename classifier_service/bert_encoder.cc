@@ -112,9 +112,8 @@ at::Tensor BertEncoder::Pool(std::span<const std::span<const int32_t>> sequences
   }
   at::Tensor hidden = Embed(ids);
   for (const Layer& layer : layers_) {
-    hidden = Normalize(at::add(hidden, Attend(hidden, mask, layer)), layer.attention_norm);
-    hidden = Normalize(at::add(hidden, layer.output(at::gelu(layer.intermediate(hidden)))),
-                       layer.output_norm);
+    // Of the last layer only the first token is read.
+    hidden = Apply(layer, hidden, mask, &layer == &layers_.back() ? 1 : width);
   }
   return at::tanh(pooler_(hidden.select(1, 0)));
 }
@@ -134,19 +133,29 @@ at::Tensor BertEncoder::Embed(const at::Tensor& ids) const {
   return Normalize(at::add(words, positions_.narrow(0, 0, ids.size(1))), embedding_norm_);
 }
 
-// [rows, width, hidden_size] to the same.
-at::Tensor BertEncoder::Attend(const at::Tensor& hidden, const at::Tensor& mask,
-                               const Layer& layer) const {
-  const int64_t rows = hidden.size(0);
-  const int64_t width = hidden.size(1);
-  const auto qkv = layer.qkv(hidden)
+// [rows, width, hidden_size] to [rows, wanted, hidden_size], the first tokens' outputs.
+at::Tensor BertEncoder::Apply(const Layer& layer, const at::Tensor& input, const at::Tensor& mask,
+                              int64_t wanted) const {
+  const at::Tensor attended = Attend(layer, input, mask, wanted);
+  const at::Tensor hidden =
+      Normalize(at::add(input.narrow(1, 0, wanted), attended), layer.attention_norm);
+  const at::Tensor transformed = layer.output(at::gelu(layer.intermediate(hidden)));
+  return Normalize(at::add(hidden, transformed), layer.output_norm);
+}
+
+at::Tensor BertEncoder::Attend(const Layer& layer, const at::Tensor& input, const at::Tensor& mask,
+                               int64_t wanted) const {
+  const int64_t rows = input.size(0);
+  const int64_t width = input.size(1);
+  const auto qkv = layer.qkv(input)
                        .view({rows, width, 3, config_.num_heads, config_.head_dim})
                        .permute({2, 0, 3, 1, 4})  // [3, rows, num_heads, width, head_dim]
                        .unbind();
   const auto maybe_mask = mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt;
-  const at::Tensor attended = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], maybe_mask);
+  const at::Tensor attended =
+      at::scaled_dot_product_attention(qkv[0].narrow(2, 0, wanted), qkv[1], qkv[2], maybe_mask);
   return layer.attention_output(
-      attended.transpose(1, 2).reshape({rows, width, config_.hidden_size}));
+      attended.transpose(1, 2).reshape({rows, wanted, config_.hidden_size}));
 }
 
 }  // namespace windowkv

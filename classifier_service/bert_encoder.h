@@ -52,7 +52,10 @@ class BertEncoder {
   explicit BertEncoder(const BertConfig& config) : config_(config) {}
   at::Tensor Normalize(const at::Tensor& input, const Norm& norm) const;
   at::Tensor Embed(const at::Tensor& ids) const;
-  at::Tensor Attend(const at::Tensor& hidden, const at::Tensor& mask, const Layer& layer) const;
+  at::Tensor Apply(const Layer& layer, const at::Tensor& input, const at::Tensor& mask,
+                   int64_t wanted) const;
+  at::Tensor Attend(const Layer& layer, const at::Tensor& input, const at::Tensor& mask,
+                    int64_t wanted) const;
 
   BertConfig config_;
   at::Tensor words_;      // [vocab_size, hidden_size]

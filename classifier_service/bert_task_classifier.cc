@@ -6,13 +6,13 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <exception>
 #include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "classifier_service/bert_config.h"
 #include "classifier_service/bert_encoder.h"
+#include "engine/base/catch_exceptions.h"
 #include "engine/base/status.h"
 #include "engine/kernels/cpu_features.h"
 #include "engine/text/wordpiece.h"
@@ -50,14 +50,12 @@ class BertTaskClassifier final : public TaskClassifier {
     std::vector<Encoded> encoded;
     for (std::string_view text : texts) encoded.push_back(Encode(text));
     std::vector<TaskDecision> decisions(texts.size());
-    try {
+    const absl::Status status = CatchExceptions([&] {
       at::init_num_threads();  // the setting is per thread
       const c10::InferenceMode guard;
       for (const auto& batch : BatchesByLength(encoded)) Decide(encoded, batch, decisions);
-    } catch (const std::exception& error) {
-      return absl::InternalError(
-          absl::StrCat("the classifier's computation failed: ", error.what()));
-    }
+    });
+    if (!status.ok()) return Annotate(status, "the classifier's computation failed");
     return decisions;
   }
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
 
 namespace windowkv {
@@ -65,7 +65,7 @@ void ClassificationQueue::Drain(absl::Duration timeout) {
 
 absl::Duration ClassificationQueue::BusyFor() const {
   const std::lock_guard lock(mu_);
-  return turn_began_ ? absl::Now() - *turn_began_ : absl::ZeroDuration();
+  return turn_began_ ? MonotonicNow() - *turn_began_ : absl::ZeroDuration();
 }
 
 void ClassificationQueue::Run() {
@@ -76,14 +76,14 @@ void ClassificationQueue::Run() {
     Running running = std::move(waiting_.front());
     waiting_.pop_front();
     const bool stopping = stopping_;
-    const absl::Time began = absl::Now();
+    const absl::Duration began = MonotonicNow();
     turn_began_ = began;
     lock.unlock();
 
     const int64_t texts = static_cast<int64_t>(running.job.texts.size());
     const int64_t bytes = BytesOf(running.job.texts);
     const Turn turn = stopping ? Refuse(running) : TakeTurn(running);
-    const absl::Duration taken = absl::Now() - began;
+    const absl::Duration taken = MonotonicNow() - began;
 
     lock.lock();
     turn_began_.reset();

@@ -82,7 +82,7 @@ class ClassificationQueue {
   int64_t open_jobs_ WINDOWKV_GUARDED_BY(mu_) = 0;  // waiting, and in its turn
   int64_t open_texts_ WINDOWKV_GUARDED_BY(mu_) = 0;
   int64_t open_bytes_ WINDOWKV_GUARDED_BY(mu_) = 0;
-  std::optional<absl::Time> turn_began_ WINDOWKV_GUARDED_BY(mu_);
+  std::optional<absl::Duration> turn_began_ WINDOWKV_GUARDED_BY(mu_);
   absl::Duration time_per_text_ WINDOWKV_GUARDED_BY(mu_) = absl::Milliseconds(20);
   bool draining_ WINDOWKV_GUARDED_BY(mu_) = false;
   bool stopping_ WINDOWKV_GUARDED_BY(mu_) = false;

@@ -1,8 +1,8 @@
 #include <filesystem>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -28,6 +28,7 @@ constexpr absl::Duration kStalledAfter = absl::Seconds(30);
 
 struct ClassifierOptions {
   ServerOptions server;
+  std::string dtype = "float32";
   BertTaskClassifierConfig classifier;
   ClassificationQueue::Limits limits;
 };
@@ -37,13 +38,9 @@ void AddFlags(ServerFlags& flags, ClassifierOptions& options) {
   app.add_option("--model", options.classifier.model_dir,
                  "Directory of a BertForSequenceClassification checkpoint in Hugging Face layout")
       ->required();
-  const std::map<std::string, EncoderDtype> dtypes = {{"auto", EncoderDtype::kAuto},
-                                                      {"float32", EncoderDtype::kFloat32},
-                                                      {"bfloat16", EncoderDtype::kBfloat16}};
-  app.add_option("--dtype", options.classifier.dtype,
+  app.add_option("--dtype", options.dtype,
                  "What the encoder computes in; auto: bfloat16 where the processor is fast at it")
-      ->transform(CLI::CheckedTransformer(dtypes))
-      ->default_str("float32");
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16"}));
   app.add_option("--threads", options.classifier.threads, "Threads of the encoder; 0: one per core")
       ->check(CLI::Range(0, 1024));
   app.add_option("--max-waiting-texts", options.limits.waiting_texts,
@@ -53,6 +50,11 @@ void AddFlags(ServerFlags& flags, ClassifierOptions& options) {
                  "The same for the bytes of those texts; units such as 64MiB are understood")
       ->transform(CLI::AsSizeValue(false))
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+}
+
+EncoderDtype ToEncoderDtype(const std::string& name) {
+  if (name == "auto") return EncoderDtype::kAuto;
+  return name == "bfloat16" ? EncoderDtype::kBfloat16 : EncoderDtype::kFloat32;
 }
 
 // The directory's own name.
@@ -100,6 +102,7 @@ int Main(int argc, char** argv) {
   AddFlags(flags, options);
   if (const auto exit_code = flags.Parse(argc, argv)) return *exit_code;
   options.server = flags.options();
+  options.classifier.dtype = ToEncoderDtype(options.dtype);
 
   const auto logger = Logger::Create(options.server.program, options.server.log_level);
   const auto exit_code =

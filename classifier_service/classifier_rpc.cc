@@ -5,8 +5,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
 #include "server/rpc/request_id.h"
 #include "server/rpc/status_mapping.h"
@@ -91,7 +91,7 @@ class ClassifierRpc::Call final : public grpc::ServerUnaryReactor {
 
   // After Finish this may be gone.
   void FinishWith(const absl::Status& status) {
-    const absl::Duration taken = absl::Now() - began_;
+    const absl::Duration taken = MonotonicNow() - began_;
     if (status.ok()) {
       rpc_->metrics_->OnRequestFinished(request_->texts_size(), taken);
       logger_.Info("classified", {{"texts", request_->texts_size()}, {"seconds", taken}});
@@ -109,7 +109,7 @@ class ClassifierRpc::Call final : public grpc::ServerUnaryReactor {
   v1::ClassifyResponse* const response_;      // gRPC's, until Finish
   std::string request_id_;                    // empty until it is known to be good
   Logger logger_;
-  const absl::Time began_ = absl::Now();
+  const absl::Duration began_ = MonotonicNow();
   std::atomic<bool> cancelled_ = false;
 };
 

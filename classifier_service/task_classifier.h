@@ -30,7 +30,8 @@ class TaskClassifier {
  public:
   virtual ~TaskClassifier() = default;
 
-  // One decision per text, in order. INTERNAL when the computation fails.
+  // One decision per text, in order. INTERNAL or RESOURCE_EXHAUSTED (memory) when the
+  // computation fails.
   virtual absl::StatusOr<std::vector<TaskDecision>> Classify(
       std::span<const std::string_view> texts) const = 0;
 };

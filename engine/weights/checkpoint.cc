@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <exception>
 #include <filesystem>
 #include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/base/catch_exceptions.h"
 #include "engine/base/status.h"
 #include "engine/weights/json_reader.h"
 
@@ -144,25 +144,25 @@ absl::StatusOr<at::Tensor> Checkpoint::Load(std::string_view name,
                                             ", found no such tensor"));
   }
   const std::string place =
-      absl::StrCat(it->second.file->path(), ": tensor \"", ToAbsl(name), "\": expected ");
+      absl::StrCat(it->second.file->path(), ": tensor \"", ToAbsl(name), "\"");
   const WeightView* view = it->second.view;
   if (view == nullptr) {
-    return absl::DataLossError(absl::StrCat(place, "dtype F32, F16 or BF16, found ",
+    return absl::DataLossError(absl::StrCat(place, ": expected dtype F32, F16 or BF16, found ",
                                             it->second.file->other_dtypes().find(name)->second));
   }
   if (view->shape != shape) {
-    return absl::DataLossError(
-        absl::StrCat(place, "shape ", ShapeText(shape), ", found ", ShapeText(view->shape)));
+    return absl::DataLossError(absl::StrCat(place, ": expected shape ", ShapeText(shape),
+                                            ", found ", ShapeText(view->shape)));
   }
-  try {
+  at::Tensor loaded;
+  const absl::Status status = CatchExceptions([&] {
     // Copied before it is converted, since the file may hold it unaligned.
-    at::Tensor stored = at::empty(shape, ScalarTypeOf(view->dtype));
+    const at::Tensor stored = at::empty(shape, ScalarTypeOf(view->dtype));
     if (view->bytes > 0) std::memcpy(stored.mutable_data_ptr(), view->data, view->bytes);
-    return stored.to(dtype);
-  } catch (const std::exception& error) {  // LibTorch throws when memory is short
-    return absl::ResourceExhaustedError(
-        absl::StrCat(place, view->bytes, " bytes of memory, found ", error.what()));
-  }
+    loaded = stored.to(dtype);
+  });
+  if (!status.ok()) return Annotate(status, place);
+  return loaded;
 }
 
 }  // namespace windowkv
