@@ -1,6 +1,8 @@
 #include "engine/model/rope_table.h"
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/pow.h>
 
 #include <cmath>
 #include <numbers>
@@ -11,26 +13,33 @@ namespace {
 
 // Llama 3.1's stretching: long wavelengths are divided by the factor, short ones stay, a band
 // between is blended.
-double Llama3Frequency(double frequency, const RopeConfig& config) {
-  const double original = static_cast<double>(config.original_max_position_embeddings);
-  const double wavelength = 2 * std::numbers::pi / frequency;
-  if (wavelength < original / config.high_freq_factor) return frequency;
-  if (wavelength > original / config.low_freq_factor) return frequency / config.factor;
-  const double smooth = (original / wavelength - config.low_freq_factor) /
-                        (config.high_freq_factor - config.low_freq_factor);
-  return (1 - smooth) * frequency / config.factor + smooth * frequency;
+float Llama3Frequency(float frequency, const RopeConfig& config) {
+  const float factor = static_cast<float>(config.factor);
+  const float low = static_cast<float>(config.low_freq_factor);
+  const float high = static_cast<float>(config.high_freq_factor);
+  const float original = static_cast<float>(config.original_max_position_embeddings);
+  const float wavelength = static_cast<float>(2 * std::numbers::pi) / frequency;
+  if (wavelength < original / high) return frequency;
+  if (wavelength > original / low) return frequency / factor;
+  const float smooth = (original / wavelength - low) / (high - low);
+  return (1 - smooth) * frequency / factor + smooth * frequency;
 }
 
 std::vector<float> Frequencies(const RopeConfig& config, int64_t head_dim) {
-  std::vector<float> frequencies(head_dim / 2);
-  for (size_t i = 0; i < frequencies.size(); ++i) {
-    const double exponent = 2.0 * static_cast<double>(i) / static_cast<double>(head_dim);
-    double frequency = 1.0 / std::pow(config.theta, exponent);
-    if (config.scaling == RopeConfig::Scaling::kLinear) frequency /= config.factor;
+  // The very operations of transformers, on LibTorch's pow: one unit in the last place of a
+  // frequency turns into a visible angle thousands of tokens later.
+  const at::Tensor exponents =
+      at::arange(0, head_dim, 2, at::TensorOptions().dtype(at::kFloat)).div(head_dim);
+  const at::Tensor inverse = at::pow(config.theta, exponents).reciprocal();
+  const float* values = inverse.const_data_ptr<float>();
+  std::vector<float> frequencies(values, values + head_dim / 2);
+  for (float& frequency : frequencies) {
+    if (config.scaling == RopeConfig::Scaling::kLinear) {
+      frequency /= static_cast<float>(config.factor);
+    }
     if (config.scaling == RopeConfig::Scaling::kLlama3) {
       frequency = Llama3Frequency(frequency, config);
     }
-    frequencies[i] = static_cast<float>(frequency);
   }
   return frequencies;
 }
