@@ -52,7 +52,7 @@ ServerFlags::ServerFlags(std::string program, std::string description, std::stri
 
 CLI::Option* ServerFlags::AddDuration(const std::string& name, absl::Duration* value,
                                       const std::string& help) {
-  auto parse = [value](const std::string& text) {
+  auto parse = [name, value](const std::string& text) {
     absl::Duration parsed;
     if (!absl::ParseDuration(text, &parsed) || parsed < absl::ZeroDuration()) {
       throw CLI::ValidationError(

@@ -92,9 +92,13 @@ TEST(ServerFlagsTest, ALineOfTheFileThatIsNoFlagIsBadUsage) {
 
 TEST(ServerFlagsTest, BadUsageIsOneLineNamingTheFlag) {
   const std::vector<std::pair<const char*, const char*>> cases = {
-      {"--listen=here", "--listen"},          {"--http=127.0.0.1:70000", "--http"},
-      {"--drain-timeout=soon", "soon"},       {"--drain-timeout=-1s", "-1s"},
-      {"--log-level=loud", "--log-level"},    {"--max-message-bytes=12parsecs", "parsecs"},
+      {"--listen=here", "--listen"},
+      {"--http=127.0.0.1:70000", "--http"},
+      {"--drain-timeout=soon",
+       "--drain-timeout: expected a duration such as 30s or 1m30s, found \"soon\""},
+      {"--drain-timeout=-1s", "-1s"},
+      {"--log-level=loud", "--log-level"},
+      {"--max-message-bytes=12parsecs", "parsecs"},
       {"--no-such-flag=1", "--no-such-flag"},
   };
   for (const auto& [argument, named] : cases) {

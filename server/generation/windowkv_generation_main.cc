@@ -1,0 +1,176 @@
+#include <cstdint>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "engine/runtime/engine.h"
+#include "server/generation/generation_service.h"
+#include "server/metrics/http_endpoint.h"
+#include "server/metrics/metrics_registry.h"
+#include "server/metrics/prometheus_engine_metrics.h"
+#include "server/rpc/logging.h"
+#include "server/rpc/server_flags.h"
+#include "server/rpc/server_process.h"
+#include "server/rpc/shutdown_signals.h"
+
+namespace windowkv {
+namespace {
+
+constexpr char kProgram[] = "windowkv-generation";
+
+struct GenerationFlags {
+  EngineConfig engine;
+  std::string device = "cpu";
+  absl::Duration health_timeout = absl::Seconds(30);
+};
+
+// A flag whose value is one of the words of `words`; `value` holds the default.
+template <typename Enum>
+void AddChoice(CLI::App* app, const std::string& name, Enum* value,
+               const std::map<std::string, Enum>& words, const std::string& help) {
+  std::string list;
+  std::string default_word;
+  for (const auto& [word, choice] : words) {
+    list += (list.empty() ? "" : "|") + word;
+    if (choice == *value) default_word = word;
+  }
+  auto choose = [name, value, words, list](const std::string& word) {
+    const auto it = words.find(word);
+    if (it == words.end()) throw CLI::ValidationError(name, "expected " + list + ", found " + word);
+    *value = it->second;
+  };
+  app->add_option_function<std::string>(name, choose, help)
+      ->type_name(list)
+      ->default_str(default_word);
+}
+
+void AddModelFlags(CLI::App* app, GenerationFlags* flags) {
+  EngineConfig* engine = &flags->engine;
+  app->add_option("--model", engine->model_dir,
+                  "Directory of a Llama checkpoint in Hugging Face layout")
+      ->required();
+  AddChoice<ComputeDtype>(app, "--dtype", &engine->dtype,
+                          {{"auto", ComputeDtype::kAuto},
+                           {"float32", ComputeDtype::kFloat32},
+                           {"bfloat16", ComputeDtype::kBfloat16}},
+                          "Number format of the computation; auto takes what is fastest on this "
+                          "processor for the checkpoint");
+  app->add_option("--device", flags->device, "Where the model runs")->check(CLI::IsMember({"cpu"}));
+  app->add_option("--threads", engine->num_threads,
+                  "Threads for the model's operations; 0: one per core")
+      ->check(CLI::Range(0, 1024));
+}
+
+void AddCapacityFlags(CLI::App* app, EngineConfig* engine) {
+  app->add_option("--kv-pool-bytes", engine->kv_pool_bytes,
+                  "Memory for KV blocks; units such as 4GiB are understood")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 50));
+  app->add_option("--block-size", engine->block_size, "Tokens per KV block")
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--max-running", engine->max_running, "Requests read or decoded at once")
+      ->check(CLI::Range(1, 4096));
+  app->add_option("--max-waiting", engine->max_waiting,
+                  "Requests queued; one more is refused with RESOURCE_EXHAUSTED")
+      ->check(CLI::Range(0, 1'000'000));
+  app->add_option("--prefill-chunk", engine->prefill_chunk,
+                  "Prompt rows of one layer read between two decode steps")
+      ->check(CLI::Range(1, 1 << 20));
+}
+
+void AddCacheFlags(CLI::App* app, CacheDefaults* cache) {
+  AddChoice<CachePolicy>(app, "--policy", &cache->policy,
+                         {{"full", CachePolicy::kFull}, {"windowkv", CachePolicy::kWindowKv}},
+                         "Cache policy of requests that name none");
+  app->add_option("--budget-tokens", cache->budget_tokens,
+                  "Default budget: prompt tokens kept per layer, mean over layers")
+      ->check(CLI::Range(1, 1 << 24));
+  app->add_option("--window-size", cache->window_size,
+                  "Default window: consecutive tokens kept or dropped together")
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--shared-layers", cache->shared_layers,
+                  "Default number of layers that share a selection; 0: a quarter of the layers")
+      ->check(CLI::Range(0, 4096));
+  app->add_option("--beta", cache->beta, "Default slope of the budgets over layer groups")
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--sink-tokens", cache->sink_tokens,
+                  "Default number of first prompt tokens that are always kept")
+      ->check(CLI::Range(0, 1024));
+  AddChoice<TaskMapping>(
+      app, "--task-mapping", &cache->task_mapping,
+      {{"paper", TaskMapping::kPaper}, {"reference", TaskMapping::kReference}},
+      "Which strategy a task gets: as the paper says, or as its authors' code does");
+  AddChoice<Task>(app, "--default-task", &cache->task,
+                  {{"localization", Task::kLocalization}, {"aggregation", Task::kAggregation}},
+                  "Task of requests that name none");
+}
+
+void AddFlags(ServerFlags* server, GenerationFlags* flags) {
+  AddModelFlags(&server->app(), flags);
+  AddCapacityFlags(&server->app(), &flags->engine);
+  AddCacheFlags(&server->app(), &flags->engine.cache_defaults);
+  server->AddDuration("--health-timeout", &flags->health_timeout,
+                      "Unhealthy when the engine has finished nothing for this long");
+}
+
+// The name that the engine gives the model, for the labels of metrics made before it.
+std::string ModelName(const std::string& model_dir) {
+  const std::filesystem::path path(model_dir);
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+int Fail(const absl::Status& status) {
+  std::cerr << kProgram << ": " << status.message() << "\n";
+  return 1;
+}
+
+// Makes everything in the order of dependence and serves until a signal.
+int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSignals& signals) {
+  auto logger = Logger::Create(kProgram, options.log_level);
+  if (!logger.ok()) return Fail(logger.status());
+  MetricsRegistry registry;
+  PrometheusEngineMetrics metrics(&registry, ModelName(flags.engine.model_dir));
+  auto engine = CreateEngine(flags.engine, &metrics);
+  if (!engine.ok()) return Fail(engine.status());
+  const ModelInfo& info = (*engine)->model_info();
+  logger->Info("model loaded", {{"model", info.name},
+                                {"dtype", info.dtype},
+                                {"context_length", info.context_length},
+                                {"kv_pool_bytes", info.kv_pool_bytes}});
+  GenerationServiceImpl service(engine->get(), &metrics, *logger);
+  ServedProgram program{
+      .services = {{v1::GenerationService::service_full_name(), &service}},
+      .is_healthy = [&] { return (*engine)->heartbeat_age() < flags.health_timeout; },
+      .drain = [&](absl::Duration timeout) { (*engine)->Drain(timeout); }};
+  auto process = ServerProcess::Start(options, std::move(program), *logger);
+  if (!process.ok()) return Fail(process.status());
+  auto http = HttpEndpoint::Start({.host = options.http.host,
+                                   .port = options.http.port,
+                                   .metrics_text = [&registry] { return registry.Text(); },
+                                   .is_live = [&process] { return (*process)->healthy(); },
+                                   .is_ready = [&process] { return (*process)->serving(); }});
+  if (!http.ok()) return Fail(http.status());
+  return (*process)->ServeUntilSignal({options.http.host, (*http)->port()}, signals);
+}
+
+int Main(int argc, char** argv) {
+  auto signals = ShutdownSignals::Create();
+  if (!signals.ok()) return Fail(signals.status());
+  ServerFlags server(kProgram,
+                     "Generates text from a Llama checkpoint with a KV cache whose size each "
+                     "request chooses.",
+                     "127.0.0.1:50051", "127.0.0.1:9101");
+  GenerationFlags flags;
+  AddFlags(&server, &flags);
+  if (auto exit_code = server.Parse(argc, argv)) return *exit_code;
+  return Serve(server.options(), flags, **signals);
+}
+
+}  // namespace
+}  // namespace windowkv
+
+int main(int argc, char** argv) { return windowkv::Main(argc, argv); }
