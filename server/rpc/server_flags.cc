@@ -56,7 +56,7 @@ CLI::Option* ServerFlags::AddDuration(const std::string& name, absl::Duration* v
     absl::Duration parsed;
     if (!absl::ParseDuration(text, &parsed) || parsed < absl::ZeroDuration()) {
       throw CLI::ValidationError(
-          absl::StrCat("expected a duration such as 30s or 1m30s, found \"", text, "\""));
+          name, absl::StrCat("expected a duration such as 30s or 1m30s, found \"", text, "\""));
     }
     *value = parsed;
   };
