@@ -6,7 +6,6 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <mutex>
@@ -196,29 +195,6 @@ TEST_F(ServerProcessTest, ARunningCallMayEndDuringTheShutdown) {
   stopper.join();
   caller.join();
   EXPECT_TRUE(status.ok()) << status.error_message();
-}
-
-TEST_F(ServerProcessTest, TlsFilesThatDoNotFitAreNamed) {
-  const std::string not_pem = ::testing::TempDir() + "/server_process_test.pem";
-  std::ofstream(not_pem) << "nonsense";
-  struct Case {
-    TlsFiles files;
-    absl::StatusCode code;
-    std::string named;
-  };
-  const Case cases[] = {
-      {{"cert.pem", "", ""}, absl::StatusCode::kInvalidArgument, "key"},
-      {{"", "", "ca.pem"}, absl::StatusCode::kInvalidArgument, "certificate"},
-      {{"/no/such/cert.pem", "key.pem", ""}, absl::StatusCode::kNotFound, "/no/such/cert.pem"},
-      {{not_pem, not_pem, ""}, absl::StatusCode::kInvalidArgument, not_pem},
-  };
-  for (const Case& c : cases) {
-    ServerOptions options = Options();
-    options.tls = c.files;
-    const auto process = ServerProcess::Start(options, Program(), Logger::Silent());
-    EXPECT_EQ(process.status().code(), c.code) << process.status();
-    EXPECT_THAT(std::string(process.status().message()), HasSubstr(c.named));
-  }
 }
 
 // A whole program, ended by the signal that it sends itself.

@@ -1,0 +1,114 @@
+#include "server/rpc/tls_credentials.h"
+
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "gtest/gtest.h"
+#include "server/rpc/server_process.h"
+#include "tests/server/rpc/self_signed_certificate.h"
+
+namespace windowkv {
+namespace {
+
+using grpc::health::v1::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using ::testing::HasSubstr;
+using ::windowkv::testing::MakeSelfSignedCertificate;
+using ::windowkv::testing::SelfSignedCertificate;
+
+std::string WriteFile(const std::string& name, const std::string& text) {
+  std::string path = ::testing::TempDir() + "/tls_credentials_test_" + name;
+  std::ofstream(path) << text;
+  return path;
+}
+
+class TlsCredentialsTest : public ::testing::Test {
+ protected:
+  TlsCredentialsTest()
+      : server_(MakeSelfSignedCertificate("localhost")),
+        client_(MakeSelfSignedCertificate("a client")) {
+    files_.certificate_file = WriteFile("cert.pem", server_.certificate_pem);
+    files_.key_file = WriteFile("key.pem", server_.key_pem);
+  }
+
+  absl::StatusOr<std::unique_ptr<ServerProcess>> Start() const {
+    ServerOptions options;
+    options.program = "windowkv-test";
+    options.listen = {"127.0.0.1", 0};
+    options.tls = files_;
+    return ServerProcess::Start(options, ServedProgram(), Logger::Silent());
+  }
+
+  static grpc::StatusCode Check(const ServerProcess& process,
+                                const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+    grpc::ChannelArguments arguments;
+    arguments.SetSslTargetNameOverride("localhost");
+    auto stub = Health::NewStub(
+        grpc::CreateCustomChannel(process.address().ToString(), credentials, arguments));
+    grpc::ClientContext context;
+    HealthCheckResponse response;
+    return stub->Check(&context, HealthCheckRequest(), &response).error_code();
+  }
+
+  // Trusts the server; without a certificate of its own unless `client` is given.
+  std::shared_ptr<grpc::ChannelCredentials> ClientCredentials(
+      const SelfSignedCertificate& client = {}) const {
+    return grpc::SslCredentials({server_.certificate_pem, client.key_pem, client.certificate_pem});
+  }
+
+  const SelfSignedCertificate server_;
+  const SelfSignedCertificate client_;
+  TlsFiles files_;
+};
+
+TEST_F(TlsCredentialsTest, ClientsThatTrustTheCertificateGetIn) {
+  const auto process = Start();
+  ASSERT_TRUE(process.ok()) << process.status();
+  EXPECT_EQ(Check(**process, ClientCredentials()), grpc::StatusCode::OK);
+  EXPECT_EQ(Check(**process, grpc::InsecureChannelCredentials()), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(TlsCredentialsTest, WithAClientAuthorityOnlyItsClientsGetIn) {
+  files_.client_ca_file = WriteFile("client_ca.pem", client_.certificate_pem);
+  const auto process = Start();
+  ASSERT_TRUE(process.ok()) << process.status();
+  EXPECT_EQ(Check(**process, ClientCredentials(client_)), grpc::StatusCode::OK);
+  EXPECT_EQ(Check(**process, ClientCredentials()), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Check(**process, ClientCredentials(MakeSelfSignedCertificate("a stranger"))),
+            grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(TlsCredentialsTest, AKeyOfAnotherCertificateKeepsTheServerFromStarting) {
+  files_.key_file = WriteFile("other_key.pem", client_.key_pem);
+  EXPECT_FALSE(Start().ok());
+}
+
+TEST_F(TlsCredentialsTest, FilesThatAreMissingOrNotPemAreNamed) {
+  struct Case {
+    TlsFiles files;
+    absl::StatusCode code;
+    std::string named;
+  };
+  const std::string not_pem = WriteFile("not.pem", "nonsense");
+  const Case cases[] = {
+      {{"cert.pem", "", ""}, absl::StatusCode::kInvalidArgument, "key"},
+      {{"", "", "ca.pem"}, absl::StatusCode::kInvalidArgument, "certificate"},
+      {{"/no/such/cert.pem", "key.pem", ""}, absl::StatusCode::kNotFound, "/no/such/cert.pem"},
+      {{not_pem, not_pem, ""}, absl::StatusCode::kInvalidArgument, not_pem},
+  };
+  for (const Case& c : cases) {
+    const auto credentials = MakeServerCredentials(c.files);
+    EXPECT_EQ(credentials.status().code(), c.code) << credentials.status();
+    EXPECT_THAT(std::string(credentials.status().message()), HasSubstr(c.named));
+  }
+}
+
+}  // namespace
+}  // namespace windowkv
