@@ -92,6 +92,7 @@ class BertTaskClassifier final : public TaskClassifier {
   void Decide(const std::vector<Encoded>& texts, const std::vector<size_t>& batch,
               std::vector<TaskDecision>& decisions) const {
     std::vector<std::span<const int32_t>> sequences;
+    sequences.reserve(batch.size());
     for (size_t i : batch) sequences.emplace_back(texts[i].ids);
     const at::Tensor logits = at::linear(encoder_.Pool(sequences), head_weight_, head_bias_);
     const at::Tensor probabilities = at::softmax(logits.to(at::kFloat), 1).contiguous();

@@ -31,7 +31,7 @@ json ConfigWith(const json& changes) {
 }
 
 std::string DirWith(const std::string& config) {
-  const std::string dir = FreshTestDir();
+  std::string dir = FreshTestDir();
   WriteFile(dir + "/config.json", config);
   return dir;
 }

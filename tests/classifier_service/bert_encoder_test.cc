@@ -119,7 +119,7 @@ struct Replacement {
 
 // A copy of the small checkpoint with names replaced in its header.
 std::string CopyRenamed(const std::vector<Replacement>& replacements) {
-  const std::string dir = FreshTestDir();
+  std::string dir = FreshTestDir();
   const std::string source = SourceDir() + "/tests/golden/data/bert_tiny";
   std::filesystem::copy_file(source + "/config.json", dir + "/config.json");
   std::ifstream file(source + "/model.safetensors", std::ios::binary);

@@ -45,6 +45,7 @@ std::vector<GoldenText> ReadGoldenTexts() {
 std::vector<TaskDecision> ClassifyAll(const TaskClassifier& classifier,
                                       const std::vector<GoldenText>& golden) {
   std::vector<std::string_view> texts;
+  texts.reserve(golden.size());
   for (const GoldenText& text : golden) texts.push_back(text.text);
   auto decisions = classifier.Classify(texts);
   EXPECT_TRUE(decisions.ok()) << decisions.status();
@@ -102,7 +103,7 @@ TEST(BertTaskClassifier, ReadsBothEndsOfALongText) {
 
 // A copy of the small checkpoint's files.
 std::string CopyOfTiny() {
-  const std::string dir = FreshTestDir();
+  std::string dir = FreshTestDir();
   for (const auto& file :
        std::filesystem::directory_iterator(SourceDir() + "/tests/golden/data/bert_tiny")) {
     std::filesystem::copy_file(file.path(), dir + "/" + file.path().filename().string());
@@ -132,7 +133,7 @@ TEST(BertTaskClassifier, VocabularyLargerThanTheModelsIsRefused) {
 TEST(BertTaskClassifier, MissingFilesAreNamed) {
   for (const std::string file : {"config.json", "vocab.txt", "model.safetensors"}) {
     const std::string dir = CopyOfTiny();
-    std::filesystem::remove(dir + "/" + file);
+    std::filesystem::remove(std::filesystem::path(dir) / file);
     const absl::Status status = LoadBertTaskClassifier({.model_dir = dir}).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(file));

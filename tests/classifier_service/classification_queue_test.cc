@@ -45,6 +45,7 @@ class TestJob {
 
 std::vector<std::string> Texts(const std::string& name, int count) {
   std::vector<std::string> texts;
+  texts.reserve(count);
   for (int i = 0; i < count; ++i) texts.push_back(name + std::to_string(i));
   return texts;
 }

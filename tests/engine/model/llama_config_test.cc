@@ -39,7 +39,7 @@ json GoodConfigWith(const json& changes) {
 
 // A fresh model directory with this config.json.
 std::string DirWith(const std::string& config) {
-  const std::string dir = FreshTestDir();
+  std::string dir = FreshTestDir();
   WriteFile(dir + "/config.json", config);
   return dir;
 }

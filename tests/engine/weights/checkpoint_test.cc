@@ -74,7 +74,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 // Two shards with one tensor each, "a" and "b".
 std::string TwoShards() {
-  const std::string dir = FreshTestDir();
+  std::string dir = FreshTestDir();
   WriteFile(dir + "/model-1.safetensors", OneTensorFile("a", "F32", "[1]", Bytes<float>({7})));
   WriteFile(dir + "/model-2.safetensors",
             OneTensorFile("b", "BF16", "[4]", Bytes<uint16_t>({0x3f80, 0, 0, 0})));

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <string>
 
 #include "tests/engine/weights/test_files.h"
@@ -14,11 +13,13 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+std::string BytesOf(const WeightView& view) {
+  return {reinterpret_cast<const char*>(view.data), static_cast<size_t>(view.bytes)};
+}
+
 TEST(SafetensorsFile, FindsTensorsWhereTheHeaderSaysTheyAre) {
   const std::string path = FreshTestDir() + "/a.safetensors";
-  const float values[] = {1.5F, -2, 3, 4};
-  std::string data(reinterpret_cast<const char*>(values), sizeof(values));
-  data += "ab";
+  const std::string data = "0123456789abcdefgh";
   WriteFile(path, SafetensorsBytes(R"({"__metadata__": {"format": "pt"},
       "half": {"dtype": "F16", "shape": [1], "data_offsets": [16, 18]},
       "full": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}})",
@@ -30,10 +31,10 @@ TEST(SafetensorsFile, FindsTensorsWhereTheHeaderSaysTheyAre) {
   EXPECT_THAT(full.shape, ElementsAre(2, 2));
   EXPECT_EQ(full.dtype, WeightDtype::kFloat32);
   EXPECT_EQ(full.bytes, 16);
-  EXPECT_EQ(std::memcmp(full.data, values, 16), 0);
+  EXPECT_EQ(BytesOf(full), "0123456789abcdef");
   const WeightView& half = (*file)->tensors().find("half")->second;
   EXPECT_EQ(half.dtype, WeightDtype::kFloat16);
-  EXPECT_EQ(std::memcmp(half.data, "ab", 2), 0);
+  EXPECT_EQ(BytesOf(half), "gh");
 }
 
 TEST(SafetensorsFile, LeavesOutOtherDtypesButKnowsThem) {

@@ -24,7 +24,7 @@ inline std::string FreshTestDir() {
   for (char& c : name) {
     if (c == '/') c = '_';
   }
-  const std::string dir = testing::TempDir() + "windowkv_" + name;
+  std::string dir = testing::TempDir() + "windowkv_" + name;
   std::filesystem::remove_all(dir);
   std::filesystem::create_directories(dir);
   return dir;
