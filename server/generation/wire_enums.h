@@ -24,6 +24,8 @@ struct WireEnum {
   Wire wire;
   Value value;
 };
+template <typename Wire, typename Value>
+WireEnum(Wire, Value) -> WireEnum<Wire, Value>;
 
 inline constexpr std::array kTasks = {
     WireEnum{v1::TASK_LOCALIZATION, Task::kLocalization},
