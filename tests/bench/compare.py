@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 
+import rpc_overhead
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -23,6 +25,7 @@ def parse_arguments():
     parser.add_argument("--dtype", choices=["bfloat16", "float32"], default="bfloat16")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=5, help="timed prefills per length")
+    parser.add_argument("--requests", type=int, default=200, help="requests of one token, for the cost of the services")
     parser.add_argument("--json", type=pathlib.Path, help="also write every measurement here")
     return parser.parse_args()
 
@@ -83,6 +86,16 @@ def print_memory(engine):
           f"{memory['bytes'] / mib:.1f} MiB, activations included.")
 
 
+def print_services(engine, services):
+    """The one bound in milliseconds: what the services add does not depend on the model."""
+    direct = pick(engine, "request")["seconds"]
+    added = (services["router"] - direct) * 1e3
+    print(f"\nOne request of one token, p50: client → router → backend takes {added:.2f} ms more than calling the engine "
+          f"({(services['backend'] - direct) * 1e3:.2f} ms without the router); must be ≤ 2 ms: "
+          f"{'holds' if added <= 2 else 'MISSED'}.")
+    return added > 2
+
+
 def main():
     arguments = parse_arguments()
     lengths = [2000, 6000, 8000]
@@ -91,12 +104,15 @@ def main():
         ids.write_text(json.dumps(prompt_ids(max(lengths))))
         shared = ["--model", arguments.model, "--ids", ids, "--dtype", arguments.dtype,
                   "--threads", arguments.threads, "--runs", arguments.runs]
-        engine = run([arguments.build / "bin/engine_bench", *shared])
+        engine = run([arguments.build / "bin/engine_bench", *shared, "--requests", arguments.requests])
         peer = run([sys.executable, ROOT / "tests/bench/peer_transformers.py", *shared])
+    services = rpc_overhead.measure(arguments.build / "bin", arguments.model, arguments.dtype, arguments.threads,
+                                    prompt_ids(16), arguments.requests)
     if arguments.json:
-        arguments.json.write_text(json.dumps({"engine": engine, "peer": peer}, indent=1))
+        arguments.json.write_text(json.dumps({"engine": engine, "peer": peer, "services": services}, indent=1))
     missed = print_table(list(rows(engine, peer, lengths)))
     print_memory(engine)
+    missed += print_services(engine, services)
     return 1 if missed else 0
 
 

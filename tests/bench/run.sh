@@ -10,5 +10,6 @@ if ! "$python" -c 'import transformers' 2>/dev/null; then
   "$python" -m pip install --quiet -r tests/bench/requirements.txt
 fi
 cmake --preset release > /dev/null
-cmake --build --preset release --target engine_bench >&2
+cmake --build --preset release --target engine_bench windowkv windowkv-router \
+  windowkv-generation >&2
 exec "$python" tests/bench/compare.py "$@"
