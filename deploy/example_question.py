@@ -36,7 +36,10 @@ class Answer:
     def task(self):
         task = self.receipt.get("task", "TASK_UNSPECIFIED").removeprefix("TASK_").lower()
         reason = self.receipt.get("fallback_reason")
-        return f"{task} ({reason or format(self.receipt.get('task_confidence', 0), '.2f')})"
+        confidence = self.receipt.get("task_confidence")
+        if reason or confidence:
+            return f"{task} ({reason or format(confidence, '.2f')})"
+        return "not asked"  # keeping everything depends on no task
 
     def kept(self):
         """{"layers 0-1": tokens kept} per layer group."""

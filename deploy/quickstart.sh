@@ -65,6 +65,8 @@ on_exit() {
 
 build() {
   cd "$ROOT"
+  # Lets ccache know the same sources again in another folder.
+  export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
   say "building the release preset (minutes the first time)"
   cmake --preset release >"$WORK/configure.log" 2>&1 ||
     fail "cmake --preset release" "see CMake's message above; 'rm -r build/release' starts afresh" \
