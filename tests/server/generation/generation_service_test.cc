@@ -1,10 +1,7 @@
 #include "server/generation/generation_service.h"
 
 #include <algorithm>
-#include <functional>
-#include <limits>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,113 +9,18 @@
 
 #include "engine/base/status.h"
 #include "gmock/gmock.h"
-#include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
-#include "grpcpp/client_context.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
-#include "grpcpp/security/server_credentials.h"
-#include "grpcpp/server.h"
-#include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "server/rpc/status_mapping.h"
+#include "tests/server/generation/generation_service_fixture.h"
 #include "tests/testing/fake_engine.h"
 
 namespace windowkv {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-
-// Counts refusals.
-class CountingMetrics final : public EngineMetrics {
- public:
-  void OnRequestFinished(const RequestEnd&) override {}
-  void OnRequestFailed(absl::StatusCode code) override {
-    std::lock_guard lock(mu_);
-    failures_.push_back(code);
-  }
-  void OnFirstToken(absl::Duration) override {}
-  void OnNextToken(absl::Duration) override {}
-  void OnStep(int32_t, int64_t, absl::Duration) override {}
-  void OnState(const State&) override {}
-
-  std::vector<absl::StatusCode> failures() const {
-    std::lock_guard lock(mu_);
-    return failures_;
-  }
-
- private:
-  mutable std::mutex mu_;
-  std::vector<absl::StatusCode> failures_;
-};
-
-// One Generate call.
-class Call {
- public:
-  Call(v1::GenerationService::Stub* stub, const v1::GenerateRequest& request,
-       absl::Time deadline = absl::InfiniteFuture()) {
-    if (deadline != absl::InfiniteFuture()) context_.set_deadline(absl::ToChronoTime(deadline));
-    reader_ = stub->Generate(&context_, request);
-  }
-
-  bool Read(v1::GenerateResponse* response) { return reader_->Read(response); }
-  std::vector<v1::GenerateResponse> ReadAll() {
-    std::vector<v1::GenerateResponse> responses;
-    for (v1::GenerateResponse response; Read(&response);) responses.push_back(response);
-    return responses;
-  }
-  grpc::Status Finish() { return reader_->Finish(); }
-  void Cancel() { context_.TryCancel(); }
-
- private:
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReader<v1::GenerateResponse>> reader_;
-};
-
-class GenerationServiceTest : public ::testing::Test {
- protected:
-  GenerationServiceTest() {
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(&service_);
-    server_ = builder.BuildAndStart();
-    stub_ = v1::GenerationService::NewStub(grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
-                                                               grpc::InsecureChannelCredentials()));
-  }
-  ~GenerationServiceTest() override { server_->Shutdown(absl::ToChronoTime(absl::Now())); }
-
-  static v1::GenerateRequest TextRequest() {
-    v1::GenerateRequest request;
-    request.set_request_id("r1");
-    request.set_text("a prompt");
-    return request;
-  }
-
-  // The engine answers with a stream that the test pushes to.
-  std::shared_ptr<TokenStream> AnswerWithOpenStream() {
-    auto stream = std::make_shared<TokenStream>();
-    engine_.on_submit = [stream](const GenerationRequest&) { return stream; };
-    return stream;
-  }
-
-  testing::FakeEngine engine_;
-  CountingMetrics metrics_;
-  GenerationServiceImpl service_{&engine_, &metrics_, Logger::Silent()};
-  std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<v1::GenerationService::Stub> stub_;
-};
-
-std::string RequestIdOf(const grpc::Status& status) {
-  google::rpc::Status proto;
-  if (!proto.ParseFromString(status.error_details())) return "";
-  for (const auto& detail : proto.details()) {
-    google::rpc::ErrorInfo info;
-    if (detail.UnpackTo(&info)) return info.metadata().at("request_id");
-  }
-  return "";
-}
+using ::windowkv::testing::Call;
+using ::windowkv::testing::GenerationServiceTest;
+using ::windowkv::testing::RequestIdOf;
 
 TEST_F(GenerationServiceTest, StreamsTheEventsInOrderAndEndsWell) {
   Call call(stub_.get(), TextRequest());
@@ -204,6 +106,7 @@ TEST_F(GenerationServiceTest, ManyStreamsFromManyThreadsStayApart) {
     return stream;
   };
   std::vector<std::thread> clients;
+  clients.reserve(kCalls);
   for (int i = 0; i < kCalls; ++i) {
     clients.emplace_back([this, i] {
       v1::GenerateRequest request = TextRequest();
@@ -292,90 +195,6 @@ TEST_F(GenerationServiceTest, EventsAfterTheClientLeftDisturbNobody) {
   stream->Push(AcceptedEvent{});
   stream->Push(FinishedEvent{});
 }
-
-// What only the wire can get wrong: each is INVALID_ARGUMENT naming the field, and the engine never
-// sees the request.
-struct BadInput {
-  std::string name;
-  std::function<void(v1::GenerateRequest*)> spoil;
-  std::string field;
-  std::string message;
-};
-
-class BadInputTest : public GenerationServiceTest,
-                     public ::testing::WithParamInterface<BadInput> {};
-
-TEST_P(BadInputTest, IsRefusedNamingTheField) {
-  v1::GenerateRequest request = TextRequest();
-  GetParam().spoil(&request);
-  Call call(stub_.get(), request);
-  EXPECT_TRUE(call.ReadAll().empty());
-  const grpc::Status status = call.Finish();
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_THAT(status.error_message(), HasSubstr(GetParam().message));
-  EXPECT_EQ(FieldOf(FromGrpcStatus(status)), GetParam().field);
-  EXPECT_NE(RequestIdOf(status), "");
-  EXPECT_TRUE(engine_.requests().empty());
-  EXPECT_THAT(metrics_.failures(), ElementsAre(absl::StatusCode::kInvalidArgument));
-}
-
-using Request = v1::GenerateRequest;
-
-INSTANTIATE_TEST_SUITE_P(
-    Wire, BadInputTest,
-    ::testing::Values(
-        BadInput{"NoInput", [](Request* r) { r->clear_input(); }, "input",
-                 "is not set, must be text, chat or token_ids"},
-        BadInput{"EmptyText", [](Request* r) { r->set_text(""); }, "text", "is empty"},
-        BadInput{"NoMessages", [](Request* r) { r->mutable_chat(); }, "chat.messages", "is empty"},
-        BadInput{"NoRole",
-                 [](Request* r) {
-                   r->mutable_chat()->add_messages()->set_role("user");
-                   r->mutable_chat()->add_messages()->set_content("hello");
-                 },
-                 "chat.messages[1].role", "is empty, must be system, user or assistant"},
-        BadInput{"NoTokenIds", [](Request* r) { r->mutable_token_ids(); }, "token_ids.ids",
-                 "is empty"},
-        BadInput{"LongRequestId", [](Request* r) { r->set_request_id(std::string(200, 'x')); },
-                 "request_id", "has 200 bytes, must have at most 128"},
-        BadInput{"RequestIdWithANewline", [](Request* r) { r->set_request_id("a\nb"); },
-                 "request_id", "control character"},
-        BadInput{"UnknownTask", [](Request* r) { r->set_task(static_cast<v1::Task>(9)); }, "task",
-                 "is 9, must be one of 1, 2"},
-        BadInput{
-            "UnknownPolicy",
-            [](Request* r) { r->mutable_cache()->set_policy(static_cast<v1::CachePolicy>(-1)); },
-            "cache.policy", "is -1, must be one of 1, 2"},
-        BadInput{"UnknownStrategy",
-                 [](Request* r) { r->mutable_cache()->set_strategy(static_cast<v1::Strategy>(4)); },
-                 "cache.strategy", "is 4, must be one of 1, 2, 3"},
-        BadInput{"UnknownMapping",
-                 [](Request* r) {
-                   r->mutable_cache()->set_task_mapping(static_cast<v1::TaskMapping>(3));
-                 },
-                 "cache.task_mapping", "is 3"},
-        BadInput{"UnknownAccounting",
-                 [](Request* r) {
-                   r->mutable_cache()->set_accounting(static_cast<v1::BudgetAccounting>(3));
-                 },
-                 "cache.accounting", "is 3"},
-        BadInput{"VerdictWithoutTask",
-                 [](Request* r) { r->mutable_task_verdict()->set_confidence(0.5); },
-                 "task_verdict.task", "is not set"},
-        BadInput{"VerdictAgainstTheTask",
-                 [](Request* r) {
-                   r->set_task(v1::TASK_LOCALIZATION);
-                   r->mutable_task_verdict()->set_task(v1::TASK_AGGREGATION);
-                 },
-                 "task_verdict.task", "differs from task"},
-        BadInput{"VerdictWithNan",
-                 [](Request* r) {
-                   r->mutable_task_verdict()->set_task(v1::TASK_AGGREGATION);
-                   r->mutable_task_verdict()->set_confidence(
-                       std::numeric_limits<float>::quiet_NaN());
-                 },
-                 "task_verdict.confidence", "is nan, must be in [0, 1]"}),
-    [](const auto& info) { return info.param.name; });
 
 TEST_F(GenerationServiceTest, TokenizeGivesIdsAndTheirTexts) {
   grpc::ClientContext context;
