@@ -18,15 +18,17 @@ size_t PartialMatch(std::string_view text, std::string_view stop) {
 
 std::string StopChecker::Push(std::string_view text) {
   held_ += text;
-  size_t first = std::string::npos;
+  size_t first_end = std::string::npos;
   for (const std::string& stop : stops_) {
     const size_t at = held_.find(stop);
-    if (at == std::string::npos || at >= first) continue;
-    first = at;
+    if (at == std::string::npos) continue;
+    const size_t end = at + stop.size();
+    if (end > first_end || (end == first_end && stop.size() <= matched_.size())) continue;
+    first_end = end;
     matched_ = stop;
   }
   if (!matched_.empty()) {
-    std::string before = held_.substr(0, first);
+    std::string before = held_.substr(0, first_end - matched_.size());
     held_.clear();
     return before;
   }

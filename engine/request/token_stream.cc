@@ -61,14 +61,16 @@ std::optional<StreamEvent> TokenStream::Next(absl::Duration timeout) {
 }
 
 void TokenStream::SetReadyCallback(std::function<void()> ready) {
+  std::lock_guard<std::mutex> callback_lock(callback_mu_);
+  ready_ = std::move(ready);
+  if (!ready_) return;
+  // Looked at only now: the producer of an event that comes later finds the new callback.
   bool waiting = false;
   {
     std::lock_guard<std::mutex> lock(mu_);
     waiting = !events_.empty();
   }
-  std::lock_guard<std::mutex> lock(callback_mu_);
-  ready_ = std::move(ready);
-  if (waiting && ready_) ready_();
+  if (waiting) ready_();
 }
 
 void TokenStream::Push(StreamEvent event) {

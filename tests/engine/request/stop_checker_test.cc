@@ -1,0 +1,130 @@
+#include "engine/request/stop_checker.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+namespace windowkv {
+namespace {
+
+struct Shown {
+  std::string text;
+  std::string matched;
+};
+
+// Pushes the pieces until a match, then flushes, as the engine does.
+Shown Show(const std::vector<std::string>& stops, const std::vector<std::string>& pieces) {
+  StopChecker checker(stops);
+  Shown shown;
+  for (const std::string& piece : pieces) {
+    shown.text += checker.Push(piece);
+    if (!checker.matched().empty()) break;
+  }
+  shown.text += checker.Flush();
+  shown.matched = checker.matched();
+  return shown;
+}
+
+// What the whole text comes to: the stop that is complete first, the longest of those.
+Shown Expected(const std::vector<std::string>& stops, const std::string& text) {
+  size_t first_end = std::string::npos;
+  Shown shown{text, ""};
+  for (const std::string& stop : stops) {
+    const size_t at = text.find(stop);
+    if (at == std::string::npos) continue;
+    const size_t end = at + stop.size();
+    if (end > first_end || (end == first_end && stop.size() < shown.matched.size())) continue;
+    first_end = end;
+    shown = {text.substr(0, at), stop};
+  }
+  return shown;
+}
+
+// Every way to cut a short text into pieces: bit i of `cuts` cuts before byte i + 1.
+std::vector<std::string> Cut(const std::string& text, uint32_t cuts) {
+  std::vector<std::string> pieces(1);
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (i > 0 && (cuts >> (i - 1) & 1) != 0) pieces.emplace_back();
+    pieces.back() += text[i];
+  }
+  return pieces;
+}
+
+void ExpectAsWholeForEveryCut(const std::vector<std::string>& stops, const std::string& text) {
+  const Shown expected = Expected(stops, text);
+  for (uint32_t cuts = 0; cuts < (1u << (text.size() - 1)); ++cuts) {
+    const Shown shown = Show(stops, Cut(text, cuts));
+    ASSERT_EQ(shown.text, expected.text) << text << ", cuts " << cuts;
+    ASSERT_EQ(shown.matched, expected.matched) << text << ", cuts " << cuts;
+  }
+}
+
+TEST(StopCheckerTest, ShowsEverythingAtOnceWithoutStops) {
+  StopChecker checker({});
+  EXPECT_EQ(checker.Push("any text"), "any text");
+  EXPECT_EQ(checker.Flush(), "");
+  EXPECT_EQ(checker.matched(), "");
+}
+
+TEST(StopCheckerTest, HoldsBackOnlyWhatMayBecomeAStop) {
+  StopChecker checker({"END"});
+  EXPECT_EQ(checker.Push("the E"), "the ");
+  EXPECT_EQ(checker.Push("N"), "");
+  EXPECT_EQ(checker.Push("GLISH"), "ENGLISH");
+  EXPECT_EQ(checker.Push(" EN"), " ");
+  EXPECT_EQ(checker.Flush(), "EN");
+  EXPECT_EQ(checker.matched(), "");
+}
+
+TEST(StopCheckerTest, ShowsWhatStandsBeforeTheStopAndNothingAfter) {
+  StopChecker checker({"\n\n"});
+  EXPECT_EQ(checker.Push("answer\n\nmore"), "answer");
+  EXPECT_EQ(checker.matched(), "\n\n");
+  EXPECT_EQ(checker.Flush(), "");
+}
+
+TEST(StopCheckerTest, FindsAStopForEveryCutOfTheText) {
+  ExpectAsWholeForEveryCut({"stop"}, "so sstop it");
+  ExpectAsWholeForEveryCut({"aab"}, "aaaaab");
+  ExpectAsWholeForEveryCut({"abab"}, "abaababb");
+  ExpectAsWholeForEveryCut({"none"}, "nonono nono");
+}
+
+TEST(StopCheckerTest, TakesTheStopThatIsCompleteFirst) {
+  ExpectAsWholeForEveryCut({"world", "hello"}, "hello world");
+  ExpectAsWholeForEveryCut({"abcd", "bc"}, "xxabcdxx");
+  ExpectAsWholeForEveryCut({"abcd", "bcx"}, "xabcxabcd");
+}
+
+TEST(StopCheckerTest, TakesTheLongestOfStopsThatEndTogether) {
+  ExpectAsWholeForEveryCut({"d", "abcd", "cd"}, "xxabcdxx");
+  EXPECT_EQ(Show({"d", "abcd", "cd"}, {"xxabcdxx"}).matched, "abcd");
+}
+
+TEST(StopCheckerTest, FindsMultiByteStopsBetweenBytes) {
+  ExpectAsWholeForEveryCut({"。", "é"}, "日本。é");
+  ExpectAsWholeForEveryCut({"🙂"}, "ok 🙃🙂!");
+}
+
+TEST(StopCheckerTest, RandomTextsAndCutsGiveWhatTheWholeTextGives) {
+  std::mt19937 random(7);
+  const auto word = [&random](size_t least, size_t most) {
+    std::string text(least + random() % (most - least + 1), 'a');
+    for (char& c : text) c = static_cast<char>('a' + random() % 3);
+    return text;
+  };
+  for (int round = 0; round < 20000; ++round) {
+    std::vector<std::string> stops;
+    for (size_t i = random() % 4; i > 0; --i) stops.push_back(word(1, 5));
+    const std::string text = word(1, 24);
+    const Shown shown = Show(stops, Cut(text, static_cast<uint32_t>(random())));
+    const Shown expected = Expected(stops, text);
+    ASSERT_EQ(shown.text, expected.text) << text;
+    ASSERT_EQ(shown.matched, expected.matched) << text;
+  }
+}
+
+}  // namespace
+}  // namespace windowkv
