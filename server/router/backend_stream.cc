@@ -35,6 +35,9 @@ void BackendStream::OnReadDone(bool ok) {
 void BackendStream::OnDone(const grpc::Status& status) {
   const std::unique_ptr<BackendStream> self(this);
   backend_->OnStreamClosed();
+  // The context holds the channel, which gRPC does not allow to end on a thread of its own. After
+  // OnEnd the router may be shut down, so it must not be held here any longer.
+  context_.reset();
   reader_->OnEnd(status);
 }
 

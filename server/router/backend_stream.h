@@ -39,9 +39,9 @@ class BackendStream final : public grpc::ClientReadReactor<v1::GenerateResponse>
   void OnReadDone(bool ok) override;
   void OnDone(const grpc::Status& status) override;
 
-  Backend* const backend_;  // not owned
-  const std::shared_ptr<grpc::ClientContext> context_;
-  Reader* const reader_;  // not owned
+  Backend* const backend_;                        // not owned
+  std::shared_ptr<grpc::ClientContext> context_;  // null once the call is over
+  Reader* const reader_;                          // not owned
   v1::GenerateResponse message_;
 };
 

@@ -68,14 +68,13 @@ void LoadPoller::Start(Backend* backend) {
     if (asked || stopping_) return;
     polls_.insert(owned.get());
   }
-  Poll* poll = owned.release();
+  Poll* poll = owned.release();  // deleted in OnDone
   backend->stub().async()->GetLoad(
       &poll->context, &poll->request, &poll->load,
       [this, poll](const grpc::Status& status) { OnDone(poll, status); });
 }
 
 void LoadPoller::OnDone(Poll* poll, const grpc::Status& status) {
-  const std::unique_ptr<Poll> owned(poll);
   if (status.ok()) {
     poll->backend->OnLoadReport(poll->load, poll->opened_before);
   } else {
@@ -83,6 +82,9 @@ void LoadPoller::OnDone(Poll* poll, const grpc::Status& status) {
   }
   std::lock_guard lock(mu_);
   polls_.erase(poll);
+  // The context holds the channel, which gRPC does not allow to end on a thread of its own: it must
+  // be gone before the pool may be.
+  delete poll;
   changed_.notify_all();  // with mu_ held: the poller may be gone once it is free
 }
 

@@ -91,6 +91,9 @@ void TaskDecider::AskNext(std::shared_ptr<Call> call) {
 }
 
 void TaskDecider::OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status) {
+  // It holds the channel, which must not end on this thread of gRPC's when `done` is the last thing
+  // before the router shuts down.
+  call->context.reset();
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && call->asked < stubs_.size() &&
       absl::Now() < call->deadline) {
     return AskNext(call);

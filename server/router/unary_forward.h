@@ -55,6 +55,9 @@ class UnaryForward : public std::enable_shared_from_this<UnaryForward<Request, R
   }
 
   void OnDone(Backend* backend, const grpc::Status& status) {
+    // It holds the channel, which must not end on this thread of gRPC's when the router shuts down
+    // after Finish.
+    context_.reset();
     const grpc::Status forwarded = ForwardedStatus(status, backend->target(), "");
     if (IsOwnUnavailable(status)) backend->OnUnreachable(status.error_message());
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE) return Try(forwarded);
