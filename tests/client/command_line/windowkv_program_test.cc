@@ -36,7 +36,7 @@ class Program {
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
-    EXPECT_EQ(posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ), 0) << argv[0];
+    if (posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ) != 0) pid_ = -1;
     posix_spawn_file_actions_destroy(&actions);
     close(out[1]);
     close(err[1]);
@@ -50,6 +50,8 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
+  // False when there is no such program; nothing else may be called then.
+  bool started() const { return pid_ > 0; }
   // At least one byte of standard output, as soon as there is one; empty at its end.
   std::string ReadOut() const { return ReadSome(out_); }
   std::string ReadAllErr() const {
@@ -71,7 +73,7 @@ class Program {
     return size > 0 ? std::string(buffer, static_cast<size_t>(size)) : "";
   }
 
-  pid_t pid_ = 0;
+  pid_t pid_ = -1;
   int out_ = -1;
   int err_ = -1;
 };
@@ -92,6 +94,7 @@ TEST(WindowkvProgramTest, StreamsTextWhileTheServerStillWrites) {
     return grpc::Status::OK;
   };
   const Program program({"generate", "--target", server.target(), "--prompt", "hi"});
+  ASSERT_TRUE(program.started());
   EXPECT_EQ(program.ReadOut(), "first");
   {
     std::lock_guard lock(mu);
@@ -112,6 +115,7 @@ TEST(WindowkvProgramTest, AnInterruptCancelsTheRequestOnTheServer) {
     return service.HoldUntilCancelled(context);
   };
   const Program program({"generate", "--target", server.target(), "--prompt", "hi"});
+  ASSERT_TRUE(program.started());
   EXPECT_EQ(program.ReadOut(), "begin");
   program.Signal(SIGINT);
   service.WaitForCancellation();
@@ -126,6 +130,7 @@ TEST(WindowkvProgramTest, AnUnreachableServerIsExitCode3) {
     free_port = testing::FakeServer(&service).port();
   }
   const Program program({"info", "--target", "127.0.0.1:" + std::to_string(free_port)});
+  ASSERT_TRUE(program.started());
   EXPECT_EQ(program.ExitCode(), 3);
   const std::string err = program.ReadAllErr();
   EXPECT_EQ(err.rfind("windowkv: UNAVAILABLE: ", 0), 0u) << err;
@@ -133,6 +138,7 @@ TEST(WindowkvProgramTest, AnUnreachableServerIsExitCode3) {
 
 TEST(WindowkvProgramTest, AnUnknownFlagIsExitCode2) {
   const Program program({"generate", "--no-such-flag"});
+  ASSERT_TRUE(program.started());
   EXPECT_EQ(program.ExitCode(), 2);
   EXPECT_NE(program.ReadAllErr(), "");
 }
