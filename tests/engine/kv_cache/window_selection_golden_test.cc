@@ -3,21 +3,16 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <ostream>
 #include <string>
 #include <vector>
 
 #include "engine/kernels/window_scores.h"
 #include "engine/kv_cache/layer_groups.h"
 #include "engine/kv_cache/window_selection.h"
+#include "tests/engine/kv_cache/random_prompt.h"
 #include "tests/testing/golden_file.h"
 
 namespace windowkv {
-
-void PrintTo(const TokenRange& range, std::ostream* out) {
-  *out << "[" << range.begin << ", " << range.end << ")";
-}
-
 namespace {
 
 using nlohmann::json;
