@@ -1,0 +1,89 @@
+#include "engine/kernels/row_linear.h"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+#include <string>
+
+#include "tests/engine/kernels/kernel_test.h"
+
+namespace windowkv {
+namespace {
+
+class RowLinearTest : public KernelTest {
+ protected:
+  void TearDown() override { at::set_num_threads(threads_); }
+
+  static at::Tensor Expected(const at::Tensor& x, const at::Tensor& weight,
+                             const at::Tensor& bias) {
+    const at::Tensor product = x.to(at::kDouble).matmul(weight.to(at::kDouble).t());
+    return bias.defined() ? product + bias.to(at::kDouble) : product;
+  }
+
+  void ExpectProduct(int64_t rows, int64_t in, int64_t out_features) {
+    SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(in) + " x " +
+                 std::to_string(out_features));
+    const at::Tensor x = Random({rows, in});
+    const at::Tensor weight = Random({out_features, in});
+    const double error = 1e-6 * std::sqrt(static_cast<double>(in)) + 1e-6;
+    for (const at::Tensor& bias : {at::Tensor(), Random({out_features})}) {
+      const at::Tensor expected = Expected(x, weight, bias);
+      at::Tensor out = Empty({rows, out_features});
+      RowLinear(x, weight, bias, Accumulate::kNo, out);
+      ExpectClose(out, expected, error);
+      at::Tensor wide = Empty({rows, out_features}).to(at::kFloat);
+      RowLinear(x, weight, bias, Accumulate::kNo, wide);
+      ExpectClose(wide, expected, error);
+      at::Tensor sum = Random({rows, out_features});
+      const at::Tensor expected_sum = expected + sum.to(at::kDouble);
+      RowLinear(x, weight, bias, Accumulate::kYes, sum);
+      ExpectClose(sum, expected_sum, error);
+    }
+  }
+
+  const int threads_ = at::get_num_threads();
+};
+
+TEST_P(RowLinearTest, EqualsTheProductForAnySizes) {
+  for (const int64_t rows : {1, 2, 3, 4, 5, 17}) {
+    for (const int64_t in : {1, 8, 15, 16, 24, 31, 32, 33, 80, 200}) {
+      for (const int64_t out_features : {1, 3, 4, 5, 7, 64}) ExpectProduct(rows, in, out_features);
+    }
+  }
+}
+
+TEST_P(RowLinearTest, LargeProductsAreSplitOverThreads) {
+  at::set_num_threads(3);
+  ExpectProduct(2, 500, 1001);
+}
+
+// A decode step's result may not depend on who else decodes, nor on the threads at hand.
+TEST_P(RowLinearTest, ARowAloneAndInABatchGiveTheSameBits) {
+  for (const int64_t in : {33, 100, 127, 256}) {
+    SCOPED_TRACE("in_features " + std::to_string(in));
+    const at::Tensor x = Random({17, in});
+    const at::Tensor weight = Random({1501, in});
+    const at::Tensor bias = Random({1501});
+    at::Tensor alone = Empty({17, 1501});
+    at::set_num_threads(1);
+    for (int64_t row = 0; row < 17; ++row) {
+      at::Tensor out = alone.slice(0, row, row + 1);
+      RowLinear(x.slice(0, row, row + 1), weight, bias, Accumulate::kNo, out);
+    }
+    for (const int threads : {1, 2, 3}) {
+      at::set_num_threads(threads);
+      for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 17}) {
+        at::Tensor batch = Empty({rows, 1501});
+        RowLinear(x.slice(0, 0, rows), weight, bias, Accumulate::kNo, batch);
+        EXPECT_TRUE(batch.equal(alone.slice(0, 0, rows)))
+            << rows << " rows, " << threads << " threads";
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, RowLinearTest, ::testing::ValuesIn(kKernelTargets),
+                         KernelTargetName);
+
+}  // namespace
+}  // namespace windowkv

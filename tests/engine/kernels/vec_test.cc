@@ -1,0 +1,157 @@
+#include "engine/kernels/vec.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "engine/kernels/exp.h"
+#include "engine/kernels/isa.h"
+
+// The lane arithmetic that all kernels share, compiled for each instruction set that this processor
+// has.
+
+namespace windowkv {
+namespace {
+
+struct ExpArgs {
+  const float* x;
+  float* out;
+};
+
+struct ExpBody {
+  WINDOWKV_KERNEL_INLINE static void Run(const ExpArgs& a, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += kLanes) Store(a.out + i, Exp(Load(a.x + i)));
+  }
+};
+
+struct RoundArgs {
+  const float* x;
+  c10::BFloat16* narrow;
+  float* wide;
+};
+
+struct RoundBody {
+  WINDOWKV_KERNEL_INLINE static void Run(const RoundArgs& a, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += kLanes) {
+      Store(a.narrow + i, Load(a.x + i));
+      Store(a.wide + i, Load(a.narrow + i));
+    }
+  }
+};
+
+struct SumArgs {
+  const float* x;
+  float* sum;
+};
+
+struct SumBody {
+  WINDOWKV_KERNEL_INLINE static void Run(const SumArgs& a, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) a.sum[i] = Sum(Load(a.x + i * kLanes));
+  }
+};
+
+template <typename Body, typename Args>
+RangeFunction<Args> VariantFor(Isa isa) {
+  switch (isa) {
+    case Isa::kBaseline:
+      return &RunBaseline<Body, Args>;
+    case Isa::kAvx2:
+      return &RunAvx2<Body, Args>;
+    case Isa::kAvx512:
+    case Isa::kAvx512Bf16:
+      return &RunAvx512<Body, Args>;
+  }
+  return &RunBaseline<Body, Args>;
+}
+
+class VecTest : public ::testing::TestWithParam<Isa> {
+ protected:
+  void SetUp() override {
+    if (GetParam() > BestIsa()) GTEST_SKIP() << "this processor lacks the instruction set";
+  }
+};
+
+TEST_P(VecTest, ExpIsWithinTwoUnitsInTheLastPlace) {
+  std::vector<float> x;
+  for (float value = -87; value <= 88; value += 0.00171f) x.push_back(value);
+  x.insert(x.end(), {-87.0f, 88.0f, 0.0f, -0.0f, 1.0f, -1.0f, 1e-30f, 0.34657f, -0.34658f});
+  while (x.size() % kLanes != 0) x.push_back(0);
+  std::vector<float> out(x.size());
+  VariantFor<ExpBody, ExpArgs>(GetParam())({x.data(), out.data()}, 0,
+                                           static_cast<int64_t>(x.size()));
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double expected = std::exp(double{x[i]});
+    const float rounded = static_cast<float>(expected);
+    const double unit = std::nextafter(rounded, std::numeric_limits<float>::infinity()) - rounded;
+    ASSERT_LE(std::abs(out[i] - expected), 2 * unit) << "e^" << x[i];
+  }
+}
+
+TEST_P(VecTest, ExpIsClampedOutsideItsRange) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  std::vector<float> x(kLanes, 0);
+  x[0] = -infinity;
+  x[1] = -1e6f;
+  x[2] = 200;
+  std::vector<float> out(kLanes);
+  VariantFor<ExpBody, ExpArgs>(GetParam())({x.data(), out.data()}, 0, kLanes);
+  EXPECT_LT(out[0], 1e-37f);
+  EXPECT_EQ(out[0], out[1]);
+  EXPECT_NEAR(out[2] / std::exp(88.0), 1, 1e-6);
+  EXPECT_EQ(out[3], 1);
+}
+
+TEST_P(VecTest, Bfloat16StoresRoundToNearestEven) {
+  std::vector<float> x;
+  for (uint32_t high = 0; high < 0x7f80; high += 7) {
+    for (const uint32_t low : {0u, 1u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {
+      for (const uint32_t sign : {0u, 0x80000000u}) {
+        const uint32_t bits = sign | high << 16 | low;
+        float value = 0;
+        std::memcpy(&value, &bits, sizeof(value));
+        x.push_back(value);
+      }
+    }
+  }
+  x.push_back(std::numeric_limits<float>::infinity());
+  while (x.size() % kLanes != 0) x.push_back(0);
+  std::vector<c10::BFloat16> narrow(x.size());
+  std::vector<float> wide(x.size());
+  VariantFor<RoundBody, RoundArgs>(GetParam())({x.data(), narrow.data(), wide.data()}, 0,
+                                               static_cast<int64_t>(x.size()));
+  for (size_t i = 0; i < x.size(); ++i) {
+    ASSERT_EQ(narrow[i].x, c10::BFloat16(x[i]).x) << x[i];
+    ASSERT_EQ(wide[i], float(narrow[i]));
+  }
+}
+
+TEST_P(VecTest, SumAddsEveryLaneOnce) {
+  std::vector<float> x(kLanes * kLanes, 0);
+  for (int64_t lane = 0; lane < kLanes; ++lane) {
+    x[lane * kLanes + lane] = static_cast<float>(lane + 1);
+  }
+  std::vector<float> sums(kLanes);
+  VariantFor<SumBody, SumArgs>(GetParam())({x.data(), sums.data()}, 0, kLanes);
+  for (int64_t lane = 0; lane < kLanes; ++lane) EXPECT_EQ(sums[lane], lane + 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, VecTest,
+                         ::testing::Values(Isa::kBaseline, Isa::kAvx2, Isa::kAvx512),
+                         [](const auto& info) {
+                           switch (info.param) {
+                             case Isa::kBaseline:
+                               return "Baseline";
+                             case Isa::kAvx2:
+                               return "Avx2";
+                             default:
+                               return "Avx512";
+                           }
+                         });
+
+}  // namespace
+}  // namespace windowkv
