@@ -91,8 +91,10 @@ BenchResult RunBench(Client& client, const v1::GenerateRequest& request, int con
     std::lock_guard lock(mu);
     Merge(part, &total);
   };
+  const int num_threads = std::min(concurrency, requests);
   std::vector<std::thread> threads;
-  for (int i = 0; i < std::min(concurrency, requests); ++i) threads.emplace_back(work);
+  threads.reserve(static_cast<size_t>(num_threads));
+  for (int i = 0; i < num_threads; ++i) threads.emplace_back(work);
   for (std::thread& thread : threads) thread.join();
   total.wall = absl::Now() - start;
   return total;
