@@ -23,13 +23,16 @@ struct Args {
   T* out;
   const PagedSequence* sequences;
   const PagedAttention::Item* items;
-  float* partials;  // per item: group * (head_dim values, maximum, sum)
+  float* partials;  // per item: group * PartialStride floats
   int64_t num_heads;
   int64_t num_kv_heads;
   int64_t head_dim;
   int64_t block_size;
   float scale;
 };
+
+// Of one query head: weighted sum of values, scaled query, maximum, sum.
+WINDOWKV_KERNEL_INLINE int64_t PartialStride(int64_t head_dim) { return 2 * head_dim + 2; }
 
 // Running softmax of a few query heads: `acc` is the weighted sum of values relative to `maximum`.
 struct Softmax {
@@ -38,28 +41,42 @@ struct Softmax {
   float sum[kMaxHeads];
 };
 
-// scores[h][t] = scale * q[h] . key[t] for `count` tokens, padded with -inf to whole lanes.
+// Lane sums of q[h] * key over whole lanes, not added up yet.
 template <int kHeads, typename T>
-WINDOWKV_KERNEL_INLINE void Scores(const T* q, const T* keys, int64_t count, int64_t head_dim,
-                                   float scale, float (*scores)[kMaxTokens]) {
+WINDOWKV_KERNEL_INLINE void Products(const float* const (&q)[kHeads], const T* key, int64_t whole,
+                                     Vec (&acc)[kHeads]) {
+  for (int h = 0; h < kHeads; ++h) acc[h] = Vec{};
+  for (int64_t i = 0; i < whole; i += kLanes) {
+    const Vec k = Load(key + i);
+    for (int h = 0; h < kHeads; ++h) acc[h] += Load(q[h] + i) * k;
+  }
+}
+
+// scores[h][t] = q[h] . key[t] for `count` tokens, padded with -inf to whole lanes.
+template <int kHeads, typename T>
+WINDOWKV_KERNEL_INLINE void Scores(const float* const (&q)[kHeads], const T* keys, int64_t count,
+                                   int64_t head_dim, float (*scores)[kMaxTokens]) {
   const int64_t whole = head_dim / kLanes * kLanes;
-  for (int64_t t = 0; t < count; ++t) {
-    const T* key = keys + t * head_dim;
-    Vec acc[kHeads] = {};
-    for (int64_t i = 0; i < whole; i += kLanes) {
-      const Vec k = Load(key + i);
-      for (int h = 0; h < kHeads; ++h) acc[h] += Load(q + h * head_dim + i) * k;
+  Vec acc[kHeads];
+  int64_t t = 0;
+  for (; whole == head_dim && t + kLanes <= count; t += kLanes) {
+    Vec sixteen[kHeads][kLanes];
+    for (int64_t j = 0; j < kLanes; ++j) {
+      Products<kHeads>(q, keys + (t + j) * head_dim, whole, acc);
+      for (int h = 0; h < kHeads; ++h) sixteen[h][j] = acc[h];
     }
+    for (int h = 0; h < kHeads; ++h) Store(scores[h] + t, SumEach(sixteen[h]));
+  }
+  for (; t < count; ++t) {
+    const T* key = keys + t * head_dim;
+    Products<kHeads>(q, key, whole, acc);
     for (int h = 0; h < kHeads; ++h) {
-      float sum = Sum(acc[h]);
-      for (int64_t i = whole; i < head_dim; ++i) sum += float(q[h * head_dim + i]) * float(key[i]);
-      scores[h][t] = sum * scale;
+      scores[h][t] = Sum(acc[h]);
+      for (int64_t i = whole; i < head_dim; ++i) scores[h][t] += q[h][i] * float(key[i]);
     }
   }
   for (int h = 0; h < kHeads; ++h) {
-    for (int64_t t = count; t % kLanes != 0; ++t) {
-      scores[h][t] = -std::numeric_limits<float>::infinity();
-    }
+    for (t = count; t % kLanes != 0; ++t) scores[h][t] = -std::numeric_limits<float>::infinity();
   }
 }
 
@@ -68,9 +85,14 @@ template <int kHeads>
 WINDOWKV_KERNEL_INLINE void UpdateSoftmax(int64_t count, int64_t head_dim,
                                           float (*scores)[kMaxTokens], Softmax& softmax) {
   for (int h = 0; h < kHeads; ++h) {
-    float maximum = softmax.maximum[h];
-    for (int64_t t = 0; t < count; ++t) maximum = std::max(maximum, scores[h][t]);
-    const float correction = std::exp(softmax.maximum[h] - maximum);
+    Vec maxima = Splat(softmax.maximum[h]);
+    for (int64_t t = 0; t < count; t += kLanes) {
+      const Vec s = Load(scores[h] + t);
+      maxima = s > maxima ? s : maxima;
+    }
+    const float maximum = Max(maxima);
+    const float correction =
+        maximum == softmax.maximum[h] ? 1.0f : std::exp(softmax.maximum[h] - maximum);
     Vec sums = {};
     for (int64_t t = 0; t < count; t += kLanes) {
       const Vec s = Load(scores[h] + t);
@@ -113,10 +135,16 @@ WINDOWKV_KERNEL_INLINE void Attend(const Args<T>& a, const PagedAttention::Item&
                                    int64_t head_in_group, float* partial) {
   const int64_t group = a.num_heads / a.num_kv_heads;
   const int64_t head = item.kv_head * group + head_in_group;
-  const T* q = a.q + item.sequence * a.q_stride + head * a.head_dim;
+  const T* query = a.q + item.sequence * a.q_stride + head * a.head_dim;
+  const float* q[kHeads];
   Softmax softmax;
   for (int h = 0; h < kHeads; ++h) {
-    softmax.acc[h] = partial + (head_in_group + h) * (a.head_dim + 2);
+    softmax.acc[h] = partial + (head_in_group + h) * PartialStride(a.head_dim);
+    float* scaled = softmax.acc[h] + a.head_dim;
+    for (int64_t i = 0; i < a.head_dim; ++i) {
+      scaled[i] = float(query[h * a.head_dim + i]) * a.scale;
+    }
+    q[h] = scaled;
     softmax.maximum[h] = -std::numeric_limits<float>::infinity();
     softmax.sum[h] = 0;
     std::fill_n(softmax.acc[h], a.head_dim, 0.0f);
@@ -132,14 +160,14 @@ WINDOWKV_KERNEL_INLINE void Attend(const Args<T>& a, const PagedAttention::Item&
     const T* keys = a.pool + blocks[token / a.block_size] * block_elements +
                     item.kv_head * head_elements + slot * a.head_dim;
     const T* values = keys + a.num_kv_heads * head_elements;
-    Scores<kHeads>(q, keys, count, a.head_dim, a.scale, scores);
+    Scores<kHeads>(q, keys, count, a.head_dim, scores);
     UpdateSoftmax<kHeads>(count, a.head_dim, scores, softmax);
     AddValues<kHeads>(values, count, a.head_dim, scores, softmax);
     token += count;
   }
   for (int h = 0; h < kHeads; ++h) {
-    softmax.acc[h][a.head_dim] = softmax.maximum[h];
-    softmax.acc[h][a.head_dim + 1] = softmax.sum[h];
+    softmax.acc[h][2 * a.head_dim] = softmax.maximum[h];
+    softmax.acc[h][2 * a.head_dim + 1] = softmax.sum[h];
   }
 }
 
@@ -148,7 +176,7 @@ struct AttendBody {
   WINDOWKV_KERNEL_INLINE static void Run(const Args<T>& a, int64_t begin, int64_t end) {
     const int64_t group = a.num_heads / a.num_kv_heads;
     for (int64_t i = begin; i < end; ++i) {
-      float* partial = a.partials + i * group * (a.head_dim + 2);
+      float* partial = a.partials + i * group * PartialStride(a.head_dim);
       int64_t head = 0;
       for (; head + kMaxHeads <= group; head += kMaxHeads) {
         Attend<kMaxHeads>(a, a.items[i], head, partial);
@@ -173,7 +201,7 @@ template <typename T>
 struct MergeBody {
   WINDOWKV_KERNEL_INLINE static void Run(const Args<T>& a, int64_t begin, int64_t end) {
     const int64_t group = a.num_heads / a.num_kv_heads;
-    const int64_t stride = a.head_dim + 2;
+    const int64_t stride = PartialStride(a.head_dim);
     for (int64_t i = begin; i < end; ++i) {
       const PagedAttention::Item& item = a.items[i];
       if (item.part != 0) continue;
@@ -181,19 +209,19 @@ struct MergeBody {
         const float* first = a.partials + (i * group + h) * stride;
         float maximum = -std::numeric_limits<float>::infinity();
         for (int p = 0; p < item.num_parts; ++p) {
-          maximum = std::max(maximum, first[p * group * stride + a.head_dim]);
+          maximum = std::max(maximum, first[p * group * stride + 2 * a.head_dim]);
         }
         float sum = 0;
         for (int p = 0; p < item.num_parts; ++p) {
           const float* part = first + p * group * stride;
-          sum += part[a.head_dim + 1] * std::exp(part[a.head_dim] - maximum);
+          sum += part[2 * a.head_dim + 1] * std::exp(part[2 * a.head_dim] - maximum);
         }
         T* out = a.out + (item.sequence * a.num_heads + item.kv_head * group + h) * a.head_dim;
         for (int64_t d = 0; d < a.head_dim; ++d) {
           float value = 0;
           for (int p = 0; p < item.num_parts; ++p) {
             const float* part = first + p * group * stride;
-            value += part[d] * std::exp(part[a.head_dim] - maximum);
+            value += part[d] * std::exp(part[2 * a.head_dim] - maximum);
           }
           out[d] = static_cast<T>(value / sum);
         }
@@ -227,7 +255,7 @@ void PagedAttention::Run(const at::Tensor& q, const at::Tensor& pool,
   const int64_t head_dim = pool.size(4);
   items_ = SplitWork(sequences, num_kv_heads);
   const size_t num_items = items_.size();
-  const size_t needed = num_items * (num_heads / num_kv_heads) * (head_dim + 2);
+  const size_t needed = num_items * (num_heads / num_kv_heads) * PartialStride(head_dim);
   if (partials_.size() < needed) partials_.resize(needed);
   DispatchDtype(q.scalar_type(), [&](auto type) {
     using T = decltype(type);

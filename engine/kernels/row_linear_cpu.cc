@@ -2,24 +2,24 @@
 #include <immintrin.h>
 #endif
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
+#include <vector>
 
 #include "engine/kernels/dispatch.h"
 #include "engine/kernels/isa.h"
 #include "engine/kernels/row_linear.h"
+#include "engine/kernels/row_linear_amx.h"
 #include "engine/kernels/vec.h"
 
-// A tile is kTileRows rows of x against kTileOut rows of the weight: 16 accumulators, which with
-// the operands fill the 32 AVX-512 registers, so a weight is read from memory once for up to four
-// rows (and from the nearest cache for the rest). Every tile shape sums along in_features in one
-// order.
+// Sixteen output features at a time: their weights are read from memory once and stay in the
+// nearest cache for all rows, their sixteen accumulators fill half the AVX-512 registers, and one
+// transposing sum turns them into a vector of outputs. Rows never meet, so a row's result is its
+// own.
 
 namespace windowkv {
 namespace {
-
-constexpr int kTileRows = 4;
-constexpr int kTileOut = 4;
 
 template <typename T, typename Out>
 struct Args {
@@ -31,7 +31,17 @@ struct Args {
   int64_t in;
   int64_t out_features;
   bool accumulate;
+  const uint32_t* packed = nullptr;  // x for RunAmx
 };
+
+// What is added to the products, and where the sum goes.
+template <typename T, typename Out>
+WINDOWKV_KERNEL_INLINE void Finish(const Args<T, Out>& a, int64_t row, int64_t o, Vec sums) {
+  if (a.bias != nullptr) sums += Load(a.bias + o);
+  Out* out = a.out + row * a.out_features + o;
+  if (a.accumulate) sums += Load(out);
+  Store(out, sums);
+}
 
 template <typename T, typename Out>
 WINDOWKV_KERNEL_INLINE void Finish(const Args<T, Out>& a, int64_t row, int64_t o, float sum) {
@@ -41,128 +51,135 @@ WINDOWKV_KERNEL_INLINE void Finish(const Args<T, Out>& a, int64_t row, int64_t o
   out = static_cast<Out>(sum);
 }
 
-template <int kRows, int kOuts, typename T, typename Out>
-WINDOWKV_KERNEL_INLINE void Tile(const Args<T, Out>& a, int64_t row, int64_t o) {
-  Vec acc[kRows][kOuts] = {};
+template <typename T>
+WINDOWKV_KERNEL_INLINE float TailProducts(const T* x, const T* w, int64_t begin, int64_t end) {
+  float sum = 0;
+  for (int64_t k = begin; k < end; ++k) sum += float(x[k]) * float(w[k]);
+  return sum;
+}
+
+template <typename T, typename Out>
+WINDOWKV_KERNEL_INLINE void SixteenOutputs(const Args<T, Out>& a, int64_t row, int64_t o) {
   const T* x = a.x + row * a.in;
   const T* w = a.weight + o * a.in;
   const int64_t whole = a.in / kLanes * kLanes;
+  Vec acc[kLanes] = {};
   for (int64_t k = 0; k < whole; k += kLanes) {
-    Vec weights[kOuts];
-    for (int j = 0; j < kOuts; ++j) weights[j] = Load(w + j * a.in + k);
-    for (int i = 0; i < kRows; ++i) {
-      const Vec value = Load(x + i * a.in + k);
-      for (int j = 0; j < kOuts; ++j) acc[i][j] += value * weights[j];
-    }
+    const Vec value = Load(x + k);
+    for (int64_t j = 0; j < kLanes; ++j) acc[j] += value * Load(w + j * a.in + k);
   }
-  for (int i = 0; i < kRows; ++i) {
-    for (int j = 0; j < kOuts; ++j) {
-      float sum = Sum(acc[i][j]);
-      for (int64_t k = whole; k < a.in; ++k) sum += float(x[i * a.in + k]) * float(w[j * a.in + k]);
-      Finish(a, row + i, o + j, sum);
-    }
+  Vec sums = SumEach(acc);
+  if (whole < a.in) {
+    for (int64_t j = 0; j < kLanes; ++j) sums[j] += TailProducts(x, w + j * a.in, whole, a.in);
   }
-}
-
-// The tiles of one group of kOuts output features over all rows.
-template <int kOuts, typename TileFn>
-WINDOWKV_KERNEL_INLINE void ForEachTile(int64_t rows, int64_t o, TileFn tile) {
-  int64_t row = 0;
-  for (; row + kTileRows <= rows; row += kTileRows)
-    tile.template operator()<kTileRows, kOuts>(row, o);
-  switch (rows - row) {
-    case 3:
-      return tile.template operator()<3, kOuts>(row, o);
-    case 2:
-      return tile.template operator()<2, kOuts>(row, o);
-    case 1:
-      return tile.template operator()<1, kOuts>(row, o);
-  }
-}
-
-template <typename TileFn>
-WINDOWKV_KERNEL_INLINE void ForEachOut(int64_t rows, int64_t begin, int64_t end, TileFn tile) {
-  int64_t o = begin;
-  for (; o + kTileOut <= end; o += kTileOut) ForEachTile<kTileOut>(rows, o, tile);
-  for (; o < end; ++o) ForEachTile<1>(rows, o, tile);
+  Finish(a, row, o, sums);
 }
 
 template <typename T, typename Out>
-struct TileFunction {
-  const Args<T, Out>& a;
-  template <int kRows, int kOuts>
-  WINDOWKV_KERNEL_INLINE void operator()(int64_t row, int64_t o) const {
-    Tile<kRows, kOuts>(a, row, o);
-  }
-};
+WINDOWKV_KERNEL_INLINE void OneOutput(const Args<T, Out>& a, int64_t row, int64_t o) {
+  const T* x = a.x + row * a.in;
+  const T* w = a.weight + o * a.in;
+  const int64_t whole = a.in / kLanes * kLanes;
+  Vec acc = {};
+  for (int64_t k = 0; k < whole; k += kLanes) acc += Load(x + k) * Load(w + k);
+  Finish(a, row, o, Sum(acc) + TailProducts(x, w, whole, a.in));
+}
 
+// Items are groups of sixteen output features; the last may be short.
 template <typename T, typename Out>
 struct Body {
   WINDOWKV_KERNEL_INLINE static void Run(const Args<T, Out>& a, int64_t begin, int64_t end) {
-    ForEachOut(a.rows, begin, end, TileFunction<T, Out>{a});
+    for (int64_t group = begin; group < end; ++group) {
+      const int64_t o = group * kLanes;
+      for (int64_t row = 0; row < a.rows; ++row) {
+        if (o + kLanes <= a.out_features) {
+          SixteenOutputs(a, row, o);
+        } else {
+          for (int64_t i = o; i < a.out_features; ++i) OneOutput(a, row, i);
+        }
+      }
+    }
   }
 };
 
 #if defined(__x86_64__)
 
-// The same tile with the bfloat16 dot product instruction: 32 products where the one above has 16.
-template <int kRows, int kOuts, typename Out>
-__attribute__((always_inline)) WINDOWKV_TARGET_AVX512_BF16 inline void TileBf16(
+// SixteenOutputs with the bfloat16 dot product instruction: 32 products where the other has 16.
+template <typename Out>
+__attribute__((always_inline)) WINDOWKV_TARGET_AVX512_BF16 inline void SixteenOutputsBf16(
     const Args<c10::BFloat16, Out>& a, int64_t row, int64_t o) {
   constexpr int64_t kStep = 32;
-  __m512 acc[kRows][kOuts];
-  for (int i = 0; i < kRows; ++i) {
-    for (int j = 0; j < kOuts; ++j) acc[i][j] = _mm512_setzero_ps();
-  }
   const c10::BFloat16* x = a.x + row * a.in;
   const c10::BFloat16* w = a.weight + o * a.in;
-  for (int64_t k = 0; k < a.in; k += kStep) {
-    const int64_t left = a.in - k;
-    const __mmask32 mask = left >= kStep ? ~__mmask32{0} : (__mmask32{1} << left) - 1;
-    __m512bh weights[kOuts];
-    for (int j = 0; j < kOuts; ++j) {
-      weights[j] = (__m512bh)_mm512_maskz_loadu_epi16(mask, w + j * a.in + k);
-    }
-    for (int i = 0; i < kRows; ++i) {
-      const __m512bh value = (__m512bh)_mm512_maskz_loadu_epi16(mask, x + i * a.in + k);
-      for (int j = 0; j < kOuts; ++j) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], value, weights[j]);
+  __m512 acc[kLanes];
+  for (int64_t j = 0; j < kLanes; ++j) acc[j] = _mm512_setzero_ps();
+  const int64_t whole = a.in / kStep * kStep;
+  for (int64_t k = 0; k < whole; k += kStep) {
+    const __m512bh value = (__m512bh)_mm512_loadu_si512(x + k);
+    for (int64_t j = 0; j < kLanes; ++j) {
+      acc[j] = _mm512_dpbf16_ps(acc[j], value, (__m512bh)_mm512_loadu_si512(w + j * a.in + k));
     }
   }
-  for (int i = 0; i < kRows; ++i) {
-    for (int j = 0; j < kOuts; ++j) {
-      Vec sums;
-      std::memcpy(&sums, &acc[i][j], sizeof(sums));
-      Finish(a, row + i, o + j, Sum(sums));
+  if (whole < a.in) {
+    const __mmask32 mask = (__mmask32{1} << (a.in - whole)) - 1;
+    const __m512bh value = (__m512bh)_mm512_maskz_loadu_epi16(mask, x + whole);
+    for (int64_t j = 0; j < kLanes; ++j) {
+      acc[j] = _mm512_dpbf16_ps(acc[j], value,
+                                (__m512bh)_mm512_maskz_loadu_epi16(mask, w + j * a.in + whole));
     }
   }
+  Vec lanes[kLanes];
+  std::memcpy(lanes, acc, sizeof(lanes));
+  Finish(a, row, o, SumEach(lanes));
 }
 
 template <typename Out>
 WINDOWKV_TARGET_AVX512_BF16 void RunBf16(const Args<c10::BFloat16, Out>& a, int64_t begin,
                                          int64_t end) {
-  int64_t o = begin;
-  for (; o < end; o += kTileOut) {
-    if (end - o < kTileOut) break;
-    int64_t row = 0;
-    for (; row + kTileRows <= a.rows; row += kTileRows) TileBf16<kTileRows, kTileOut>(a, row, o);
-    switch (a.rows - row) {
-      case 3:
-        TileBf16<3, kTileOut>(a, row, o);
-        break;
-      case 2:
-        TileBf16<2, kTileOut>(a, row, o);
-        break;
-      case 1:
-        TileBf16<1, kTileOut>(a, row, o);
-        break;
+  for (int64_t group = begin; group < end; ++group) {
+    const int64_t o = group * kLanes;
+    for (int64_t row = 0; row < a.rows; ++row) {
+      if (o + kLanes <= a.out_features) {
+        SixteenOutputsBf16(a, row, o);
+      } else {
+        for (int64_t i = o; i < a.out_features; ++i) OneOutput(a, row, i);
+      }
     }
-  }
-  for (; o < end; ++o) {
-    for (int64_t row = 0; row < a.rows; ++row) TileBf16<1, 1>(a, row, o);
   }
 }
 
 #endif
+
+// Items are groups of sixteen output features, as above.
+template <typename Out>
+WINDOWKV_TARGET_AVX512 void RunAmx(const Args<c10::BFloat16, Out>& a, int64_t begin, int64_t end) {
+  constexpr int64_t kGroups = 4;
+  const int64_t whole_groups = std::min(end, a.out_features / kLanes);
+  const int64_t block_pairs = a.in / 2 * kAmxRows;
+  alignas(64) float sums[kGroups * kLanes * kAmxRows];
+  AmxBegin();
+  for (int64_t group = begin; group < whole_groups; group += kGroups) {
+    const int64_t groups = std::min(kGroups, whole_groups - group);
+    for (int64_t first = 0; first < a.rows; first += kAmxRows) {
+      AmxProducts(a.weight + group * kLanes * a.in, a.packed + first / kAmxRows * block_pairs, a.in,
+                  groups, sums);
+      const int64_t rows = std::min(kAmxRows, a.rows - first);
+      for (int64_t g = 0; g < groups; ++g) {
+        const float* tile = sums + g * kLanes * kAmxRows;
+        for (int64_t row = 0; row < rows; ++row) {
+          Vec outputs;
+          for (int64_t j = 0; j < kLanes; ++j) outputs[j] = tile[j * kAmxRows + row];
+          Finish(a, first + row, (group + g) * kLanes, outputs);
+        }
+      }
+    }
+  }
+  AmxEnd();
+  if (end * kLanes <= a.out_features) return;
+  for (int64_t o = whole_groups * kLanes; o < a.out_features; ++o) {
+    for (int64_t row = 0; row < a.rows; ++row) OneOutput(a, row, o);
+  }
+}
 
 template <typename T, typename Out>
 RangeFunction<Args<T, Out>> Choose() {
@@ -178,17 +195,27 @@ template <typename T, typename Out>
 void Run(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
          Accumulate accumulate, at::Tensor& out) {
   static const RangeFunction<Args<T, Out>> fn = Choose<T, Out>();
-  const Args<T, Out> args{x.const_data_ptr<T>(),
-                          weight.const_data_ptr<T>(),
-                          bias.defined() ? bias.const_data_ptr<T>() : nullptr,
-                          out.mutable_data_ptr<Out>(),
-                          x.size(0),
-                          x.size(1),
-                          weight.size(0),
-                          accumulate == Accumulate::kYes};
+  Args<T, Out> args{x.const_data_ptr<T>(),
+                    weight.const_data_ptr<T>(),
+                    bias.defined() ? bias.const_data_ptr<T>() : nullptr,
+                    out.mutable_data_ptr<Out>(),
+                    x.size(0),
+                    x.size(1),
+                    weight.size(0),
+                    accumulate == Accumulate::kYes};
   // A part is worth a thread from about 64k products on.
-  const int64_t grain = std::max<int64_t>(kTileOut, 65536 / (args.in * args.rows));
-  ParallelRange(fn, args, args.out_features, grain);
+  const int64_t grain = std::max<int64_t>(1, 65536 / (args.in * args.rows * kLanes));
+  const int64_t groups = (args.out_features + kLanes - 1) / kLanes;
+  if constexpr (std::is_same_v<T, c10::BFloat16>) {
+    // The choice depends on the weight alone: a row is computed alike in any batch.
+    if (HasAmxBfloat16() && args.in % kAmxDepth == 0) {
+      thread_local std::vector<uint32_t> packed;
+      PackRowsForAmx(args.x, args.rows, args.in, packed);
+      args.packed = packed.data();
+      return ParallelRange<Args<T, Out>>(&RunAmx<Out>, args, groups, grain);
+    }
+  }
+  ParallelRange(fn, args, groups, grain);
 }
 
 }  // namespace

@@ -57,6 +57,52 @@ WINDOWKV_KERNEL_INLINE float Sum(Vec v) {
   return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
 }
 
+WINDOWKV_KERNEL_INLINE float Max(Vec v) {
+  HalfVec a = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+  HalfVec b = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  a = a > b ? a : b;
+  QuarterVec c = __builtin_shufflevector(a, a, 0, 1, 2, 3);
+  QuarterVec d = __builtin_shufflevector(a, a, 4, 5, 6, 7);
+  c = c > d ? c : d;
+  const float low = c[0] > c[1] ? c[0] : c[1];
+  const float high = c[2] > c[3] ? c[2] : c[3];
+  return low > high ? low : high;
+}
+
+// Lane i of the result is Sum(v[i]), for all sixteen at once: a tree of transposing additions, a
+// third of the work of sixteen sums.
+WINDOWKV_KERNEL_INLINE Vec SumEach(const Vec (&v)[kLanes]) {
+  Vec pairs[8];
+  for (int i = 0; i < 8; ++i) {
+    const Vec a = v[2 * i];
+    const Vec b = v[2 * i + 1];
+    pairs[i] =
+        __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29) +
+        __builtin_shufflevector(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+  }
+  // Four lanes of 128 bits, each with one partial sum of four vectors.
+  Vec fours[4];
+  for (int i = 0; i < 4; ++i) {
+    const Vec a = pairs[2 * i];
+    const Vec b = pairs[2 * i + 1];
+    fours[i] =
+        __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+        __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+  }
+  Vec eights[2];
+  for (int i = 0; i < 2; ++i) {
+    const Vec a = fours[2 * i];
+    const Vec b = fours[2 * i + 1];
+    eights[i] =
+        __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+        __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+  }
+  const Vec a = eights[0];
+  const Vec b = eights[1];
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+         __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+}
+
 }  // namespace windowkv
 
 #endif  // WINDOWKV_ENGINE_KERNELS_VEC_H_

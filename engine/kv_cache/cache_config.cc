@@ -116,15 +116,23 @@ int32_t ResolveBudget(const CacheOptions& options, const CacheDefaults& defaults
   return std::min(defaults.budget_tokens, shape.context_length);
 }
 
+// The field that gave the budget.
+const char* BudgetField(const CacheOptions& options) {
+  if (std::holds_alternative<BudgetBytes>(options.budget)) return "cache.budget_bytes";
+  if (std::holds_alternative<BudgetFraction>(options.budget)) return "cache.budget_fraction";
+  return "cache.budget_tokens";
+}
+
 // A budget that cannot hold what is always kept.
-absl::Status CheckBudgetHoldsAlwaysKept(const CacheConfig& config, int32_t prompt_tokens) {
+absl::Status CheckBudgetHoldsAlwaysKept(const CacheOptions& options, const CacheConfig& config,
+                                        int32_t prompt_tokens) {
   if (config.accounting == BudgetAccounting::kReviewOnly || prompt_tokens <= config.budget_tokens) {
     return absl::OkStatus();
   }
   const int32_t always = CountTokens(AlwaysKept(config, prompt_tokens));
   if (always <= config.budget_tokens) return absl::OkStatus();
   return InvalidField(
-      "cache.budget_tokens",
+      BudgetField(options),
       absl::StrCat("comes to ", config.budget_tokens, " tokens per layer, must be at least ",
                    always, ": the tokens that are always kept (sink ", config.sink_tokens,
                    ", observation ", config.observation_tokens, ", pinned spans)"));
@@ -177,7 +185,7 @@ absl::StatusOr<CacheConfig> ResolveCacheOptions(const CacheOptions& options,
   const bool total = config.accounting == BudgetAccounting::kTotal;
   config.sink_tokens = options.sink_tokens.value_or(total ? defaults.sink_tokens : 0);
   config.pinned = options.pinned;
-  WINDOWKV_RETURN_IF_ERROR(CheckBudgetHoldsAlwaysKept(config, prompt_tokens));
+  WINDOWKV_RETURN_IF_ERROR(CheckBudgetHoldsAlwaysKept(options, config, prompt_tokens));
   return config;
 }
 

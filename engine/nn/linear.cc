@@ -38,7 +38,7 @@ at::Tensor Linear::Forward(const at::Tensor& x) const {
   return bias_.defined() ? at::linear(x, weight_, bias_) : at::linear(x, weight_);
 }
 
-void Linear::AddForward(const at::Tensor& x, at::Tensor residual) const {
+void Linear::AddForward(const at::Tensor& x, at::Tensor& residual) const {
   if (bias_.defined()) residual.add_(bias_);
   residual.addmm_(x, weight_.t());
 }

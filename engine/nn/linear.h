@@ -33,7 +33,7 @@ class Linear {
   // Many rows: [rows, in_features] -> [rows, out_features].
   at::Tensor Forward(const at::Tensor& x) const;
   // Many rows: residual += x W^T + b.
-  void AddForward(const at::Tensor& x, at::Tensor residual) const;
+  void AddForward(const at::Tensor& x, at::Tensor& residual) const;
   // The few rows of a decode step, independent of each other; see RowLinear.
   void DecodeForward(const at::Tensor& x, Accumulate accumulate, at::Tensor& out) const;
 

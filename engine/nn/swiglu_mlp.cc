@@ -22,11 +22,11 @@ absl::StatusOr<SwiGluMlp> SwiGluMlp::Load(const Checkpoint& checkpoint, const st
   return SwiGluMlp(std::move(gate_up), std::move(down));
 }
 
-void SwiGluMlp::AddForward(const at::Tensor& x, at::Tensor residual) const {
+void SwiGluMlp::AddForward(const at::Tensor& x, at::Tensor& residual) const {
   const at::Tensor gate_up = gate_up_.Forward(x);
   at::Tensor activated = at::empty({x.size(0), gate_up.size(1) / 2}, x.options());
   SwiGlu(gate_up, activated);
-  down_.AddForward(activated, std::move(residual));
+  down_.AddForward(activated, residual);
 }
 
 void SwiGluMlp::AddDecodeForward(const at::Tensor& x, at::Tensor& residual) const {

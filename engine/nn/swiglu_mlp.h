@@ -20,7 +20,7 @@ class SwiGluMlp {
                                         at::ScalarType dtype);
 
   // residual += mlp(x); both [rows, hidden_size]. Many rows.
-  void AddForward(const at::Tensor& x, at::Tensor residual) const;
+  void AddForward(const at::Tensor& x, at::Tensor& residual) const;
   // The same for the few rows of a decode step, independent of each other.
   void AddDecodeForward(const at::Tensor& x, at::Tensor& residual) const;
 

@@ -115,6 +115,7 @@ void EngineLoop::RunPrefill(const Batch& batch) {
   Sequence* sequence = batch.prefill;
   if (batch.admitted) {
     counts_->OnAdmitted();
+    ReportState();
     sequence->stream->Push(AcceptedEvent{static_cast<int32_t>(sequence->prompt.size()),
                                          sequence->task, sequence->plan.config});
   }
