@@ -1,6 +1,7 @@
 #include "engine/model/prefill.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace windowkv {
 namespace {
@@ -19,7 +20,7 @@ void AddSlices(int32_t layer, PrefillPhase phase, int32_t count, int32_t step, i
 }  // namespace
 
 std::vector<PrefillSlice> PlanPrefill(const LlamaConfig& config, int32_t prompt_tokens,
-                                      int32_t chunk_rows) {
+                                      int32_t chunk_rows, int32_t num_threads) {
   const int64_t hidden = config.hidden_size;
   const int64_t head_dim = config.head_dim;
   const int64_t project_cost = hidden * head_dim * (config.num_heads + 2 * config.num_kv_heads);
@@ -27,8 +28,10 @@ std::vector<PrefillSlice> PlanPrefill(const LlamaConfig& config, int32_t prompt_
       hidden * (head_dim * config.num_heads + int64_t{3} * config.intermediate_size);
   // Two products over the lower triangle.
   const int64_t head_cost = int64_t{prompt_tokens} * prompt_tokens * head_dim;
+  const int32_t even = std::lcm(config.num_heads / config.num_kv_heads, num_threads);
+  const int64_t affordable = kAttendCost / std::max<int64_t>(1, head_cost) / even * even;
   const int32_t heads = static_cast<int32_t>(
-      std::clamp<int64_t>(kAttendCost / std::max<int64_t>(1, head_cost), 1, config.num_heads));
+      std::min<int64_t>(config.num_heads, std::max<int64_t>(affordable, even)));
   std::vector<PrefillSlice> slices;
   for (int32_t layer = 0; layer < config.num_layers; ++layer) {
     AddSlices(layer, PrefillPhase::kProject, prompt_tokens, chunk_rows, project_cost, slices);

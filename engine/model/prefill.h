@@ -29,9 +29,11 @@ struct PrefillSlice {
 };
 
 // All slices of a prompt in order. They depend on the prompt's length alone, not on what else runs,
-// so a prompt is always computed in the same pieces and gives the same numbers.
+// so a prompt is always computed in the same pieces and gives the same numbers. Attention slices
+// take so many whole head groups that `num_threads` threads get equal numbers of heads: half a
+// head's triangle is not half its work.
 std::vector<PrefillSlice> PlanPrefill(const LlamaConfig& config, int32_t prompt_tokens,
-                                      int32_t chunk_rows);
+                                      int32_t chunk_rows, int32_t num_threads = 1);
 
 // The activations of one prompt while it is read; the scratch serves one layer after the other.
 // Engine thread only.

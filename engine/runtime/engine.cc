@@ -233,15 +233,16 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const EngineConfig& config,
   WINDOWKV_ASSIGN_OR_RETURN(RequestTokenizer tokenizer,
                             RequestTokenizer::Create(config.model_dir, model.vocab_size));
   const at::ScalarType dtype = ChooseDtype(config.dtype, model);
+  const int32_t num_threads =
+      config.num_threads > 0 ? config.num_threads
+                             : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   WINDOWKV_ASSIGN_OR_RETURN(
       std::unique_ptr<ModelRunner> runner,
       ModelRunner::Create({config.model_dir, model, dtype, config.kv_pool_bytes, config.block_size,
-                           config.prefill_chunk}));
+                           config.prefill_chunk, num_threads}));
   EngineLoop::Config loop;
   loop.scheduler.max_running = config.max_running;
-  loop.num_threads = config.num_threads > 0
-                         ? config.num_threads
-                         : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  loop.num_threads = num_threads;
   loop.eos_token_ids = model.eos_token_ids;
   loop.num_layers = model.num_layers;
   ModelInfo info = MakeInfo(config, model, dtype, runner->cache_geometry(), tokenizer, sampling);

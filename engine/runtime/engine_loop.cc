@@ -121,11 +121,13 @@ void EngineLoop::RunPrefill(const Batch& batch) {
   }
   absl::StatusOr<std::optional<at::Tensor>> logits = runner_->Prefill(batch);
   if (!logits.ok()) return Fail(sequence, logits.status());
-  const int64_t slices = static_cast<int64_t>(sequence->slice_costs.size());
-  const int64_t done = static_cast<int64_t>(sequence->slices_done);
-  sequence->stream->Push(
-      ProgressEvent{static_cast<int32_t>(done * config_.num_layers / slices), config_.num_layers});
-  if (!logits->has_value()) return;
+  if (!logits->has_value()) {
+    const int64_t slices = static_cast<int64_t>(sequence->slice_costs.size());
+    const int64_t done = static_cast<int64_t>(sequence->slices_done);
+    sequence->stream->Push(ProgressEvent{static_cast<int32_t>(done * config_.num_layers / slices),
+                                         config_.num_layers});
+    return;
+  }
   sequence->receipt = cache_manager_.MakeReceipt(*sequence->cache, sequence->echo_kept_ranges);
   sequence->receipt.task = sequence->task;
   outputs_[sequence] =

@@ -36,7 +36,7 @@ void ModelRunner::PrepareThread(int32_t num_threads) {
 std::vector<int64_t> ModelRunner::SliceCosts(int32_t prompt_tokens) const {
   std::vector<int64_t> costs;
   for (const PrefillSlice& slice :
-       PlanPrefill(model_.config(), prompt_tokens, config_.prefill_chunk)) {
+       PlanPrefill(model_.config(), prompt_tokens, config_.prefill_chunk, config_.num_threads)) {
     costs.push_back(slice.cost);
   }
   return costs;
@@ -50,7 +50,7 @@ absl::StatusOr<std::optional<at::Tensor>> ModelRunner::Prefill(const Batch& batc
     if (prefilling_ != &sequence) {
       prefilling_ = &sequence;
       slices_ = PlanPrefill(model_.config(), static_cast<int32_t>(sequence.prompt.size()),
-                            config_.prefill_chunk);
+                            config_.prefill_chunk, config_.num_threads);
       prefill_ = model_.StartPrefill(sequence.prompt, sequence.plan.config.observation_tokens);
     }
     for (size_t i = 0; i < batch.num_slices; ++i) {

@@ -155,8 +155,8 @@ void MeasureDecode(const Options& options, const std::vector<int32_t>& ids, Cach
                    int batch_size) {
   const LlamaConfig model = OrDie(LoadLlamaConfig(options.model));
   const at::ScalarType dtype = options.dtype == "float32" ? at::kFloat : at::kBFloat16;
-  std::unique_ptr<ModelRunner> runner =
-      OrDie(ModelRunner::Create({options.model, model, dtype, int64_t{1} << 30, 16, 2048}));
+  std::unique_ptr<ModelRunner> runner = OrDie(ModelRunner::Create(
+      {options.model, model, dtype, int64_t{1} << 30, 16, 2048, options.threads}));
   KvCacheManager manager(runner->cache_geometry());
   std::vector<std::unique_ptr<Sequence>> sequences;
   Batch batch;
