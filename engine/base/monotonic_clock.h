@@ -7,7 +7,8 @@
 
 namespace windowkv {
 
-// Time since some fixed moment, unmoved by changes of the wall clock. Only differences mean anything.
+// Time since some fixed moment, unmoved by changes of the wall clock. Only differences mean
+// anything.
 inline absl::Duration MonotonicNow() {
   return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
 }

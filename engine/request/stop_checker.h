@@ -8,8 +8,8 @@
 namespace windowkv {
 
 // Finds stop strings in text that comes in pieces, also across their borders, and holds back what
-// may still become one. Of several, the one that is complete first counts, and of those the longest:
-// the same however the text is cut. Owned by one sequence; not thread-safe.
+// may still become one. Of several, the one that is complete first counts, and of those the
+// longest: the same however the text is cut. Owned by one sequence; not thread-safe.
 class StopChecker {
  public:
   explicit StopChecker(std::vector<std::string> stops) : stops_(std::move(stops)) {}
