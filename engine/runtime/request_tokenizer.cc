@@ -19,21 +19,10 @@ absl::Status CheckTokens(const PromptTokens& tokens, int32_t vocab_size) {
   return absl::OkStatus();
 }
 
-absl::Status CheckChat(const PromptChat& chat, std::string_view family) {
-  if (family.empty()) {
-    return absl::FailedPreconditionError(
-        "this model has no chat template the server knows (llama3, chatml): send text instead");
-  }
-  if (chat.empty())
-    return InvalidField("chat.messages", "is empty, must hold at least one message");
-  for (size_t i = 0; i < chat.size(); ++i) {
-    const std::string& role = chat[i].role;
-    if (role == "system" || role == "user" || role == "assistant") continue;
-    return InvalidField(
-        absl::StrCat("chat.messages[", i, "].role"),
-        absl::StrCat("is \"", role, "\", must be \"system\", \"user\" or \"assistant\""));
-  }
-  return absl::OkStatus();
+std::vector<ChatTemplate::Message> Messages(const PromptChat& chat) {
+  std::vector<ChatTemplate::Message> messages;
+  for (const ChatMessage& message : chat) messages.push_back({message.role, message.content});
+  return messages;
 }
 
 }  // namespace
@@ -55,7 +44,7 @@ absl::Status RequestTokenizer::Check(const GenerationRequest& request) const {
     return CheckTokens(*tokens, vocab_size_);
   }
   if (const auto* chat = std::get_if<PromptChat>(&request.prompt)) {
-    return CheckChat(*chat, chat_family());
+    return chat_template_.Check(Messages(*chat));
   }
   if (std::get<PromptText>(request.prompt).empty()) {
     return InvalidField("text", "is empty, must hold at least one character");
@@ -74,9 +63,7 @@ absl::StatusOr<std::vector<int32_t>> RequestTokenizer::Encode(const PromptText& 
 }
 
 absl::StatusOr<std::vector<int32_t>> RequestTokenizer::Encode(const PromptChat& chat) const {
-  std::vector<ChatTemplate::Message> messages;
-  for (const ChatMessage& message : chat) messages.push_back({message.role, message.content});
-  return chat_template_.Encode(messages, *tokenizer_);
+  return chat_template_.Encode(Messages(chat), *tokenizer_);
 }
 
 std::string RequestTokenizer::TokenText(int32_t id) const {

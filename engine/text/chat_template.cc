@@ -169,8 +169,7 @@ std::string_view ChatTemplate::Content(const Message& message) const {
   return StripLeadingSpace(StripTrailingSpace(message.content, &IsPythonSpace), &IsPythonSpace);
 }
 
-absl::StatusOr<std::vector<int32_t>> ChatTemplate::Encode(const std::vector<Message>& messages,
-                                                          const Tokenizer& tokenizer) const {
+absl::Status ChatTemplate::Check(const std::vector<Message>& messages) const {
   if (family_ == Family::kUnknown) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the checkpoint's chat template can't be followed: ", refusal_, "; send plain text"));
@@ -182,6 +181,12 @@ absl::StatusOr<std::vector<int32_t>> ChatTemplate::Encode(const std::vector<Mess
         absl::StrCat("chat.messages[", i, "].role"),
         absl::StrCat("is \"", ToAbsl(messages[i].role), "\", must be system, user or assistant"));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<int32_t>> ChatTemplate::Encode(const std::vector<Message>& messages,
+                                                          const Tokenizer& tokenizer) const {
+  WINDOWKV_RETURN_IF_ERROR(Check(messages));
   return family_ == Family::kLlama3 ? EncodeLlama3(messages, tokenizer)
                                     : EncodeChatMl(messages, tokenizer);
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/text/tokenizer.h"
 
@@ -31,6 +32,9 @@ class ChatTemplate {
 
   // "llama3", "chatml", or empty.
   std::string_view family() const;
+
+  // What Encode would refuse, without encoding: FAILED_PRECONDITION, INVALID_ARGUMENT.
+  absl::Status Check(const std::vector<Message>& messages) const;
 
   // The prompt's ids, beginning-of-text token and the assistant's header included. Special tokens'
   // spellings in a message's content are plain text, so a user cannot forge a turn. Roles are
