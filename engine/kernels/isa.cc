@@ -1,7 +1,5 @@
 #include "engine/kernels/isa.h"
 
-#include <ATen/Parallel.h>
-
 namespace windowkv {
 
 Isa BestIsa() {
@@ -22,7 +20,5 @@ Isa BestIsa() {
 }
 
 bool HasFastBfloat16() { return BestIsa() == Isa::kAvx512Bf16; }
-
-int KernelThreads() { return at::get_num_threads(); }
 
 }  // namespace windowkv

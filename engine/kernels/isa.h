@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "engine/kernels/cpu_features.h"
+#include "engine/kernels/kernel_threads.h"
 
 // One CPU kernel body compiled for several instruction sets, the best one chosen when first called.
 //
@@ -27,9 +28,6 @@
 #endif
 
 namespace windowkv {
-
-// Threads that the calling thread's parallel regions use.
-int KernelThreads();
 
 template <typename Body, typename Args>
 void RunBaseline(const Args& args, int64_t begin, int64_t end) {

@@ -1,19 +1,21 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
+#include "engine/kernels/amx_products.h"
 #include "engine/kernels/dispatch.h"
-#include "engine/kernels/exp.h"
 #include "engine/kernels/isa.h"
 #include "engine/kernels/paged_attention.h"
+#include "engine/kernels/paged_attention_scores.h"
+#include "engine/kernels/paged_attention_softmax.h"
 #include "engine/kernels/vec.h"
 
 namespace windowkv {
 namespace {
 
 constexpr int32_t kSplitTokens = 512;
-constexpr int kMaxHeads = 4;        // query heads handled together; larger groups take turns
-constexpr int64_t kMaxTokens = 64;  // scores held at once
+constexpr int64_t kCacheLine = 64;
 
 template <typename T>
 struct Args {
@@ -31,170 +33,145 @@ struct Args {
   float scale;
 };
 
-// Of one query head: weighted sum of values, scaled query, maximum, sum.
-WINDOWKV_KERNEL_INLINE int64_t PartialStride(int64_t head_dim) { return 2 * head_dim + 2; }
+// Of one query head: weighted sum of values, maximum, sum.
+WINDOWKV_KERNEL_INLINE int64_t PartialStride(int64_t head_dim) { return head_dim + 2; }
 
-// Running softmax of a few query heads: `acc` is the weighted sum of values relative to `maximum`.
-struct Softmax {
-  float* acc[kMaxHeads];
-  float maximum[kMaxHeads];
-  float sum[kMaxHeads];
+// Where the keys and values of a token's block lie, for one KV head.
+template <typename T>
+struct BlockReader {
+  const Args<T>& a;
+  const PagedAttention::Item& item;
+  int64_t head_elements = a.block_size * a.head_dim;
+
+  WINDOWKV_KERNEL_INLINE const T* Keys(int64_t token) const {
+    const int64_t block = a.sequences[item.sequence].blocks[token / a.block_size];
+    return a.pool + (2 * a.num_kv_heads * block + item.kv_head) * head_elements +
+           token % a.block_size * a.head_dim;
+  }
+  WINDOWKV_KERNEL_INLINE const T* Values(int64_t token) const {
+    return Keys(token) + a.num_kv_heads * head_elements;
+  }
+  // Tokens from `token` on that lie side by side, up to `end`.
+  WINDOWKV_KERNEL_INLINE int64_t Run(int64_t token, int64_t end) const {
+    return std::min(a.block_size - token % a.block_size, end - token);
+  }
+  // The processor does not foresee a jump to another block.
+  WINDOWKV_KERNEL_INLINE void Prefetch(int64_t token) const {
+    if (token >= item.end) return;
+    const int64_t bytes = Run(token, item.end) * a.head_dim * static_cast<int64_t>(sizeof(T));
+    const char* keys = reinterpret_cast<const char*>(Keys(token));
+    const char* values = reinterpret_cast<const char*>(Values(token));
+    for (int64_t i = 0; i < bytes; i += kCacheLine) {
+      __builtin_prefetch(keys + i);
+      __builtin_prefetch(values + i);
+    }
+  }
 };
 
-// Lane sums of q[h] * key over whole lanes, not added up yet.
-template <int kHeads, typename T>
-WINDOWKV_KERNEL_INLINE void Products(const float* const (&q)[kHeads], const T* key, int64_t whole,
-                                     Vec (&acc)[kHeads]) {
-  for (int h = 0; h < kHeads; ++h) acc[h] = Vec{};
-  for (int64_t i = 0; i < whole; i += kLanes) {
-    const Vec k = Load(key + i);
-    for (int h = 0; h < kHeads; ++h) acc[h] += Load(q[h] + i) * k;
-  }
-}
-
-// scores[h][t] = q[h] . key[t] for `count` tokens, padded with -inf to whole lanes.
-template <int kHeads, typename T>
-WINDOWKV_KERNEL_INLINE void Scores(const float* const (&q)[kHeads], const T* keys, int64_t count,
-                                   int64_t head_dim, float (*scores)[kMaxTokens]) {
-  const int64_t whole = head_dim / kLanes * kLanes;
-  Vec acc[kHeads];
-  int64_t t = 0;
-  for (; whole == head_dim && t + kLanes <= count; t += kLanes) {
-    Vec sixteen[kHeads][kLanes];
-    for (int64_t j = 0; j < kLanes; ++j) {
-      Products<kHeads>(q, keys + (t + j) * head_dim, whole, acc);
-      for (int h = 0; h < kHeads; ++h) sixteen[h][j] = acc[h];
-    }
-    for (int h = 0; h < kHeads; ++h) Store(scores[h] + t, SumEach(sixteen[h]));
-  }
-  for (; t < count; ++t) {
-    const T* key = keys + t * head_dim;
-    Products<kHeads>(q, key, whole, acc);
-    for (int h = 0; h < kHeads; ++h) {
-      scores[h][t] = Sum(acc[h]);
-      for (int64_t i = whole; i < head_dim; ++i) scores[h][t] += q[h][i] * float(key[i]);
-    }
-  }
-  for (int h = 0; h < kHeads; ++h) {
-    for (t = count; t % kLanes != 0; ++t) scores[h][t] = -std::numeric_limits<float>::infinity();
-  }
-}
-
-// Turns scores into weights and rescales what was summed so far.
-template <int kHeads>
-WINDOWKV_KERNEL_INLINE void UpdateSoftmax(int64_t count, int64_t head_dim,
-                                          float (*scores)[kMaxTokens], Softmax& softmax) {
-  for (int h = 0; h < kHeads; ++h) {
-    Vec maxima = Splat(softmax.maximum[h]);
-    for (int64_t t = 0; t < count; t += kLanes) {
-      const Vec s = Load(scores[h] + t);
-      maxima = s > maxima ? s : maxima;
-    }
-    const float maximum = Max(maxima);
-    const float correction =
-        maximum == softmax.maximum[h] ? 1.0f : std::exp(softmax.maximum[h] - maximum);
-    Vec sums = {};
-    for (int64_t t = 0; t < count; t += kLanes) {
-      const Vec s = Load(scores[h] + t);
-      const Vec weights = s == -std::numeric_limits<float>::infinity() ? Vec{} : Exp(s - maximum);
-      Store(scores[h] + t, weights);
-      sums += weights;
-    }
-    softmax.sum[h] = softmax.sum[h] * correction + Sum(sums);
-    softmax.maximum[h] = maximum;
-    if (correction == 1.0f) continue;
-    for (int64_t i = 0; i < head_dim; ++i) softmax.acc[h][i] *= correction;
-  }
-}
-
-template <int kHeads, typename T>
-WINDOWKV_KERNEL_INLINE void AddValues(const T* values, int64_t count, int64_t head_dim,
-                                      const float (*weights)[kMaxTokens], Softmax& softmax) {
-  const int64_t whole = head_dim / kLanes * kLanes;
-  for (int64_t i = 0; i < whole; i += kLanes) {
-    Vec acc[kHeads];
-    for (int h = 0; h < kHeads; ++h) acc[h] = Load(softmax.acc[h] + i);
-    for (int64_t t = 0; t < count; ++t) {
-      const Vec v = Load(values + t * head_dim + i);
-      for (int h = 0; h < kHeads; ++h) acc[h] += weights[h][t] * v;
-    }
-    for (int h = 0; h < kHeads; ++h) Store(softmax.acc[h] + i, acc[h]);
-  }
-  for (int64_t i = whole; i < head_dim; ++i) {
-    for (int h = 0; h < kHeads; ++h) {
-      for (int64_t t = 0; t < count; ++t) {
-        softmax.acc[h][i] += weights[h][t] * float(values[t * head_dim + i]);
-      }
-    }
-  }
-}
-
-// kHeads query heads, from `head` within the group, over one item.
-template <int kHeads, typename T>
+// kHeads query heads over one item; `partial` is the first one's.
+template <int kHeads, typename T, typename Scores>
 WINDOWKV_KERNEL_INLINE void Attend(const Args<T>& a, const PagedAttention::Item& item,
-                                   int64_t head_in_group, float* partial) {
-  const int64_t group = a.num_heads / a.num_kv_heads;
-  const int64_t head = item.kv_head * group + head_in_group;
-  const T* query = a.q + item.sequence * a.q_stride + head * a.head_dim;
-  const float* q[kHeads];
+                                   const Scores& scores, float* partial) {
   Softmax softmax;
   for (int h = 0; h < kHeads; ++h) {
-    softmax.acc[h] = partial + (head_in_group + h) * PartialStride(a.head_dim);
-    float* scaled = softmax.acc[h] + a.head_dim;
-    for (int64_t i = 0; i < a.head_dim; ++i) {
-      scaled[i] = float(query[h * a.head_dim + i]) * a.scale;
-    }
-    q[h] = scaled;
+    softmax.acc[h] = partial + h * PartialStride(a.head_dim);
     softmax.maximum[h] = -std::numeric_limits<float>::infinity();
     softmax.sum[h] = 0;
     std::fill_n(softmax.acc[h], a.head_dim, 0.0f);
   }
-  const int64_t head_elements = a.block_size * a.head_dim;
-  const int64_t block_elements = 2 * a.num_kv_heads * head_elements;
-  const int32_t* blocks = a.sequences[item.sequence].blocks;
-  float scores[kHeads][kMaxTokens];
-  for (int64_t token = item.begin; token < item.end;) {
-    const int64_t slot = token % a.block_size;
-    const int64_t count =
-        std::min({a.block_size - slot, static_cast<int64_t>(item.end) - token, kMaxTokens});
-    const T* keys = a.pool + blocks[token / a.block_size] * block_elements +
-                    item.kv_head * head_elements + slot * a.head_dim;
-    const T* values = keys + a.num_kv_heads * head_elements;
-    Scores<kHeads>(q, keys, count, a.head_dim, scores);
-    UpdateSoftmax<kHeads>(count, a.head_dim, scores, softmax);
-    AddValues<kHeads>(values, count, a.head_dim, scores, softmax);
-    token += count;
+  const BlockReader<T> blocks{a, item};
+  alignas(64) float weights[kHeads * kMaxScores];
+  for (int64_t begin = item.begin; begin < item.end; begin += kMaxScores) {
+    const int64_t end = std::min<int64_t>(begin + kMaxScores, item.end);
+    for (int64_t t = begin; t < end; t += blocks.Run(t, end)) {
+      blocks.Prefetch(t + kMaxScores);
+      scores.Compute(blocks.Keys(t), blocks.Run(t, end), weights + (t - begin));
+    }
+    UpdateSoftmax<kHeads>(end - begin, a.head_dim, weights, softmax);
+    for (int64_t t = begin; t < end; t += blocks.Run(t, end)) {
+      AddValues<kHeads>(blocks.Values(t), blocks.Run(t, end), a.head_dim, weights + (t - begin),
+                        softmax);
+    }
   }
   for (int h = 0; h < kHeads; ++h) {
-    softmax.acc[h][2 * a.head_dim] = softmax.maximum[h];
-    softmax.acc[h][2 * a.head_dim + 1] = softmax.sum[h];
+    for (int64_t d = 0; d + 2 * kLanes <= a.head_dim; d += 2 * kLanes) {
+      RestoreOrder<T>(softmax.acc[h] + d);
+    }
+    softmax.acc[h][a.head_dim] = softmax.maximum[h];
+    softmax.acc[h][a.head_dim + 1] = softmax.sum[h];
+  }
+}
+
+struct VectorHeads {
+  template <int kHeads, typename T>
+  WINDOWKV_KERNEL_INLINE static void Run(const Args<T>& a, const PagedAttention::Item& item,
+                                         const T* q, float* partial) {
+    Attend<kHeads>(a, item, VectorScores<kHeads, T>(q, a.head_dim, a.scale), partial);
+  }
+};
+
+struct TileHeads {
+  template <int kHeads>
+  WINDOWKV_KERNEL_INLINE static void Run(const Args<c10::BFloat16>& a,
+                                         const PagedAttention::Item& item, const c10::BFloat16* q,
+                                         float* partial) {
+    Attend<kHeads>(a, item, TileScores<kHeads>(q, a.head_dim, a.scale), partial);
+  }
+};
+
+// All query heads of the items [begin, end), kMaxHeads at a time.
+template <typename Heads, typename T>
+WINDOWKV_KERNEL_INLINE void RunItems(const Args<T>& a, int64_t begin, int64_t end) {
+  const int64_t group = a.num_heads / a.num_kv_heads;
+  const int64_t stride = PartialStride(a.head_dim);
+  for (int64_t i = begin; i < end; ++i) {
+    const PagedAttention::Item& item = a.items[i];
+    const T* q = a.q + item.sequence * a.q_stride + item.kv_head * group * a.head_dim;
+    float* partial = a.partials + i * group * stride;
+    int64_t left = group;
+    for (; left >= kMaxHeads; left -= kMaxHeads) {
+      Heads::template Run<kMaxHeads>(a, item, q, partial);
+      q += kMaxHeads * a.head_dim;
+      partial += kMaxHeads * stride;
+    }
+    if (left == 3) Heads::template Run<3>(a, item, q, partial);
+    if (left == 2) Heads::template Run<2>(a, item, q, partial);
+    if (left == 1) Heads::template Run<1>(a, item, q, partial);
   }
 }
 
 template <typename T>
-struct AttendBody {
+struct VectorBody {
   WINDOWKV_KERNEL_INLINE static void Run(const Args<T>& a, int64_t begin, int64_t end) {
-    const int64_t group = a.num_heads / a.num_kv_heads;
-    for (int64_t i = begin; i < end; ++i) {
-      float* partial = a.partials + i * group * PartialStride(a.head_dim);
-      int64_t head = 0;
-      for (; head + kMaxHeads <= group; head += kMaxHeads) {
-        Attend<kMaxHeads>(a, a.items[i], head, partial);
-      }
-      switch (group - head) {
-        case 3:
-          Attend<3>(a, a.items[i], head, partial);
-          break;
-        case 2:
-          Attend<2>(a, a.items[i], head, partial);
-          break;
-        case 1:
-          Attend<1>(a, a.items[i], head, partial);
-          break;
-      }
-    }
+    RunItems<VectorHeads>(a, begin, end);
   }
 };
+
+WINDOWKV_TARGET_AVX512 void RunTiles(const Args<c10::BFloat16>& a, int64_t begin, int64_t end) {
+  AmxBegin();
+  RunItems<TileHeads>(a, begin, end);
+  AmxEnd();
+}
+
+// out = the weighted sums of one head's parts, `part_stride` floats apart, over their common sum.
+// Adds up in the first part.
+template <typename T>
+WINDOWKV_KERNEL_INLINE void MergeHead(float* first, int64_t num_parts, int64_t part_stride,
+                                      int64_t head_dim, T* out) {
+  float maximum = first[head_dim];
+  for (int64_t p = 1; p < num_parts; ++p) {
+    maximum = std::max(maximum, first[p * part_stride + head_dim]);
+  }
+  float sum = 0;
+  for (int64_t p = 0; p < num_parts; ++p) {
+    const float* part = first + p * part_stride;
+    const float weight = std::exp(part[head_dim] - maximum);
+    sum += part[head_dim + 1] * weight;
+    for (int64_t d = 0; d < head_dim; ++d) first[d] = (p == 0 ? 0 : first[d]) + part[d] * weight;
+  }
+  const float inverse = 1.0f / sum;
+  for (int64_t d = 0; d < head_dim; ++d) out[d] = static_cast<T>(first[d] * inverse);
+}
 
 // Merges the parts of each sequence and head; a part's first item does the work for all of them.
 template <typename T>
@@ -205,30 +182,25 @@ struct MergeBody {
     for (int64_t i = begin; i < end; ++i) {
       const PagedAttention::Item& item = a.items[i];
       if (item.part != 0) continue;
+      const int64_t head = item.sequence * a.num_heads + item.kv_head * group;
       for (int64_t h = 0; h < group; ++h) {
-        const float* first = a.partials + (i * group + h) * stride;
-        float maximum = -std::numeric_limits<float>::infinity();
-        for (int p = 0; p < item.num_parts; ++p) {
-          maximum = std::max(maximum, first[p * group * stride + 2 * a.head_dim]);
-        }
-        float sum = 0;
-        for (int p = 0; p < item.num_parts; ++p) {
-          const float* part = first + p * group * stride;
-          sum += part[2 * a.head_dim + 1] * std::exp(part[2 * a.head_dim] - maximum);
-        }
-        T* out = a.out + (item.sequence * a.num_heads + item.kv_head * group + h) * a.head_dim;
-        for (int64_t d = 0; d < a.head_dim; ++d) {
-          float value = 0;
-          for (int p = 0; p < item.num_parts; ++p) {
-            const float* part = first + p * group * stride;
-            value += part[d] * std::exp(part[2 * a.head_dim] - maximum);
-          }
-          out[d] = static_cast<T>(value / sum);
-        }
+        MergeHead(a.partials + (i * group + h) * stride, item.num_parts, group * stride, a.head_dim,
+                  a.out + (head + h) * a.head_dim);
       }
     }
   }
 };
+
+template <typename T>
+void RunAttend(const Args<T>& args, int64_t num_items) {
+  if constexpr (std::is_same_v<T, c10::BFloat16>) {
+    // The choice depends on the shape alone: a sequence is computed alike in any batch.
+    if (HasAmxBfloat16() && args.head_dim % kAmxDepth == 0 && args.block_size % kAmxRows == 0) {
+      return ParallelRange<Args<T>>(&RunTiles, args, num_items, /*grain=*/1);
+    }
+  }
+  ParallelKernel<VectorBody<T>>(args, num_items, /*grain=*/1);
+}
 
 std::vector<PagedAttention::Item> SplitWork(const std::vector<PagedSequence>& sequences,
                                             int64_t num_kv_heads) {
@@ -271,7 +243,7 @@ void PagedAttention::Run(const at::Tensor& q, const at::Tensor& pool,
                        head_dim,
                        pool.size(3),
                        scale};
-    ParallelKernel<AttendBody<T>>(args, num_items, /*grain=*/1);
+    RunAttend(args, num_items);
     ParallelKernel<MergeBody<T>>(args, num_items, /*grain=*/16);
   });
 }

@@ -7,10 +7,10 @@
 #include <type_traits>
 #include <vector>
 
+#include "engine/kernels/amx_products.h"
 #include "engine/kernels/dispatch.h"
 #include "engine/kernels/isa.h"
 #include "engine/kernels/row_linear.h"
-#include "engine/kernels/row_linear_amx.h"
 #include "engine/kernels/vec.h"
 
 // Sixteen output features at a time: their weights are read from memory once and stay in the

@@ -1,6 +1,7 @@
 #include "engine/nn/linear.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 
 #include <utility>
@@ -8,6 +9,12 @@
 #include "engine/base/status.h"
 
 namespace windowkv {
+namespace {
+
+// Up to here RowLinear beats the library's product, which rearranges the weight first.
+constexpr int64_t kFewRows = 16;
+
+}  // namespace
 
 absl::StatusOr<Linear> Linear::Load(const Checkpoint& checkpoint, const std::vector<Part>& parts,
                                     int64_t in_features, bool bias, at::ScalarType dtype) {
@@ -35,10 +42,16 @@ Linear Linear::Slice(int64_t begin, int64_t end) const {
 }
 
 at::Tensor Linear::Forward(const at::Tensor& x) const {
+  if (x.size(0) <= kFewRows) {
+    at::Tensor out = at::empty({x.size(0), out_features()}, x.options());
+    RowLinear(x, weight_, bias_, Accumulate::kNo, out);
+    return out;
+  }
   return bias_.defined() ? at::linear(x, weight_, bias_) : at::linear(x, weight_);
 }
 
 void Linear::AddForward(const at::Tensor& x, at::Tensor& residual) const {
+  if (x.size(0) <= kFewRows) return RowLinear(x, weight_, bias_, Accumulate::kYes, residual);
   if (bias_.defined()) residual.add_(bias_);
   residual.addmm_(x, weight_.t());
 }

@@ -30,9 +30,9 @@ class Linear {
   // Output features [begin, end) alone, sharing the memory.
   Linear Slice(int64_t begin, int64_t end) const;
 
-  // Many rows: [rows, in_features] -> [rows, out_features].
+  // The rows of a prompt, contiguous: [rows, in_features] -> [rows, out_features].
   at::Tensor Forward(const at::Tensor& x) const;
-  // Many rows: residual += x W^T + b.
+  // The rows of a prompt: residual += x W^T + b.
   void AddForward(const at::Tensor& x, at::Tensor& residual) const;
   // The few rows of a decode step, independent of each other; see RowLinear.
   void DecodeForward(const at::Tensor& x, Accumulate accumulate, at::Tensor& out) const;

@@ -7,6 +7,7 @@
 
 #include "engine/base/catch_exceptions.h"
 #include "engine/base/status.h"
+#include "engine/kernels/kernel_threads.h"
 
 namespace windowkv {
 
@@ -21,6 +22,7 @@ absl::StatusOr<std::unique_ptr<ModelRunner>> ModelRunner::Create(const Config& c
     absl::StatusOr<LlamaModel> model =
         store.ok() ? LlamaModel::Load(config.model_dir, config.model, config.dtype)
                    : absl::StatusOr<LlamaModel>(store.status());
+    ReleaseKernelThreads();
     loaded = model.status();
     if (!loaded.ok()) return;
     runner.reset(new ModelRunner(config, *std::move(model), *std::move(store)));

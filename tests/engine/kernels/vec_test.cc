@@ -55,6 +55,26 @@ struct SumBody {
   }
 };
 
+template <typename T>
+struct PairArgs {
+  const T* x;
+  float* out;
+};
+
+template <typename T>
+struct PairBody {
+  WINDOWKV_KERNEL_INLINE static void Run(const PairArgs<T>& a, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += 2 * kLanes) {
+      Vec first;
+      Vec second;
+      LoadPair(a.x + i, first, second);
+      Store(a.out + i, first);
+      Store(a.out + i + kLanes, second);
+      RestoreOrder<T>(a.out + i);
+    }
+  }
+};
+
 template <typename Body, typename Args>
 RangeFunction<Args> VariantFor(Isa isa) {
   switch (isa) {
@@ -138,6 +158,22 @@ TEST_P(VecTest, SumAddsEveryLaneOnce) {
   std::vector<float> sums(kLanes);
   VariantFor<SumBody, SumArgs>(GetParam())({x.data(), sums.data()}, 0, kLanes);
   for (int64_t lane = 0; lane < kLanes; ++lane) EXPECT_EQ(sums[lane], lane + 1);
+}
+
+template <typename T>
+void ExpectOrdered(Isa isa) {
+  std::vector<T> x;
+  for (int i = 0; i < 4 * kLanes; ++i)
+    x.push_back(static_cast<T>(0.5f * static_cast<float>(i) - 9));
+  std::vector<float> out(x.size());
+  VariantFor<PairBody<T>, PairArgs<T>>(isa)({x.data(), out.data()}, 0,
+                                            static_cast<int64_t>(x.size()));
+  for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(out[i], float(x[i])) << i;
+}
+
+TEST_P(VecTest, PairsComeBackInOrder) {
+  ExpectOrdered<float>(GetParam());
+  ExpectOrdered<c10::BFloat16>(GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, VecTest,

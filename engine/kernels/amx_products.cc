@@ -1,4 +1,4 @@
-#include "engine/kernels/row_linear_amx.h"
+#include "engine/kernels/amx_products.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
