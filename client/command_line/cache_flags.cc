@@ -12,7 +12,8 @@ void AddBudgetFlags(CLI::App* app, v1::GenerateRequest* request) {
                                [=](v1::CachePolicy v) { request->mutable_cache()->set_policy(v); });
   auto* tokens = AddField<int32_t>(
       app, "--budget-tokens", "TOKENS",
-      "Prompt tokens kept per layer, mean over layers; [1, context length], default: the server's",
+      "All but full: prompt tokens kept per layer, mean over layers; [1, context length], default: "
+      "the server's",
       [=](int32_t v) { request->mutable_cache()->set_budget_tokens(v); });
   auto* bytes = AddField<int64_t>(
       app, "--budget-bytes", "BYTES", "The same as KV bytes for the whole prompt; above 0",
@@ -24,47 +25,74 @@ void AddBudgetFlags(CLI::App* app, v1::GenerateRequest* request) {
       ->excludes(bytes);
   AddEnumFlag<v1::BudgetAccounting>(
       app, "--accounting",
-      "Whether observation, sink and pinned tokens count in the budget; default total",
+      "windowkv: whether observation, sink and pinned tokens count in the budget; default total, "
+      "which is what the other policies count",
       [=](v1::BudgetAccounting v) { request->mutable_cache()->set_accounting(v); });
 }
 
 void AddSelectionFlags(CLI::App* app, v1::GenerateRequest* request) {
   AddField<int32_t>(app, "--window-size", "TOKENS",
-                    "Consecutive tokens kept or dropped together; [1, 1024], default 8",
+                    "windowkv: consecutive tokens kept or dropped together; [1, 1024], default 8",
                     [=](int32_t v) { request->mutable_cache()->set_window_size(v); });
   AddField<int32_t>(app, "--shared-layers", "LAYERS",
-                    "Layers that share one selection; [1, number of layers], default: the server's",
+                    "windowkv: layers that share one selection; [1, number of layers], default: "
+                    "the server's",
                     [=](int32_t v) { request->mutable_cache()->set_shared_layers(v); });
   AddField<int32_t>(app, "--observation-tokens", "TOKENS",
-                    "Last tokens, always kept, whose queries score the rest; [1, 512], default 16 "
-                    "(mean) or 32 (top_half_mean)",
+                    "windowkv, snapkv, pyramidkv: last tokens, always kept, whose queries score "
+                    "the rest; [1, 512], default 32, windowkv with mean 16",
                     [=](int32_t v) { request->mutable_cache()->set_observation_tokens(v); });
   AddField<int32_t>(app, "--beta", "INT",
-                    "Slope of the budget over layer groups; [1, 1024], default 14",
+                    "windowkv, pyramidkv: slope of the budget over the layers; [1, 1024], default "
+                    "14 (windowkv) or 20 (pyramidkv)",
                     [=](int32_t v) { request->mutable_cache()->set_beta(v); });
   AddEnumFlag<v1::Strategy>(app, "--strategy",
-                            "How token scores become a window's; auto takes it from the task; "
-                            "default auto",
+                            "windowkv: how token scores become a window's; auto takes it from the "
+                            "task; default auto",
                             [=](v1::Strategy v) { request->mutable_cache()->set_strategy(v); });
   AddEnumFlag<v1::TaskMapping>(
-      app, "--task-mapping", "Which strategy auto takes for a task; default: the server's",
+      app, "--task-mapping",
+      "windowkv: which strategy auto takes for a task; default: the server's",
       [=](v1::TaskMapping v) { request->mutable_cache()->set_task_mapping(v); });
+}
+
+template <typename Range>
+void SetRange(const std::string& text, Range* range) {
+  const auto pair = ParsePair<int32_t>(text);  // PairCheck has read it before
+  range->set_begin(pair->first);
+  range->set_end(pair->second);
+}
+
+void AddAlwaysKeptFlags(CLI::App* app, v1::GenerateRequest* request) {
   AddField<int32_t>(app, "--sink-tokens", "TOKENS",
-                    "First tokens, always kept; [0, 1024], default 4 (accounting total) or 0",
+                    "All but full: first tokens, always kept; [0, 1024], default 4 (accounting "
+                    "total) or 0",
                     [=](int32_t v) { request->mutable_cache()->set_sink_tokens(v); });
   AddRepeated<std::string>(app, "--pinned", "BEGIN:END",
-                           "Prompt token range kept whatever its score, END exclusive; repeatable, "
-                           "sorted",
+                           "All but full: prompt tokens kept whatever their score, END exclusive; "
+                           "repeatable, sorted",
                            [=](const std::string& text) {
-                             const auto pair = ParsePair<int32_t>(text);
-                             auto* range = request->mutable_cache()->add_pinned();
-                             range->set_begin(pair->first);
-                             range->set_end(pair->second);
+                             SetRange(text,
+                                      request->mutable_cache()->add_pinned()->mutable_tokens());
                            })
       ->check(PairCheck<int32_t>("BEGIN:END, such as 0:32"));
+  AddRepeated<std::string>(
+      app, "--pinned-characters", "BEGIN:END",
+      "The same for characters (Unicode code points) of a prompt that is not --chat",
+      [=](const std::string& text) {
+        SetRange(text, request->mutable_cache()->add_pinned()->mutable_characters());
+      })
+      ->check(PairCheck<int32_t>("BEGIN:END, such as 0:120"));
+  AddRepeated<int32_t>(
+      app, "--pinned-message", "INDEX",
+      "The same for a whole message of --chat, counted from 0; --system comes first",
+      [=](int32_t index) { request->mutable_cache()->add_pinned()->set_message(index); });
+  app->add_flag_callback(
+      "--pin-system-prompt", [=] { request->mutable_cache()->set_pin_system_prompt(true); },
+      "The same for the message of --system");
   app->add_flag_callback(
       "--echo-kept-ranges", [=] { request->set_echo_kept_ranges(true); },
-      "Also return which prompt ranges each layer group kept");
+      "Also return which prompt ranges each layer group kept, by KV head where heads differ");
 }
 
 }  // namespace
@@ -73,6 +101,7 @@ void AddCacheFlags(CLI::App* app, v1::GenerateRequest* request) {
   app->option_defaults()->group("KV cache");
   AddBudgetFlags(app, request);
   AddSelectionFlags(app, request);
+  AddAlwaysKeptFlags(app, request);
 }
 
 }  // namespace windowkv::client

@@ -35,6 +35,18 @@ std::string CacheText(const v1::ModelInfo& info) {
                              EnumName(info.default_task_mapping()), EnumName(info.default_task())));
 }
 
+// Servers that set no limits of their own send none.
+std::string LimitsText(const v1::ModelInfo& info) {
+  if (!info.has_cache_limits()) return "";
+  const v1::CacheLimits& limits = info.cache_limits();
+  return Row("cache limits",
+             absl::StrFormat("budget %d tokens per layer, %d sink tokens, %d pinned spans",
+                             limits.budget_tokens(), limits.sink_tokens(), limits.pinned_spans())) +
+         Row("", absl::StrFormat("windows of %d, %d layers share, %d observation tokens, beta %d",
+                                 limits.window_size(), limits.shared_layers(),
+                                 limits.observation_tokens(), limits.beta()));
+}
+
 std::string SamplingText(const v1::SamplingParams& sampling) {
   return absl::StrFormat("temperature %g, top_k %d, top_p %g, max_tokens %d",
                          sampling.temperature(), sampling.top_k(), sampling.top_p(),
@@ -54,7 +66,8 @@ std::string InfoText(const v1::ModelInfo& info) {
          Row("KV pool",
              absl::StrFormat("%s in blocks of %d tokens (%s)", BytesText(info.kv_pool_bytes()),
                              info.block_size(), BytesText(info.block_bytes()))) +
-         CacheText(info) + Row("default sampling", SamplingText(info.default_sampling()));
+         CacheText(info) + LimitsText(info) +
+         Row("default sampling", SamplingText(info.default_sampling()));
 }
 
 int RunInfo(const InfoFlags& flags, const CommandContext& context) {

@@ -36,14 +36,37 @@ std::string TaskText(const v1::Receipt& receipt) {
   return text;
 }
 
+using Ranges = google::protobuf::RepeatedPtrField<v1::TokenRange>;
+
+// "    head 0 [0, 4) [17, 25)", broken before it gets wider than a terminal.
+std::string RangeLines(const std::string& name, const Ranges& ranges) {
+  constexpr size_t kWidth = 100;
+  std::string lines;
+  std::string line = "    " + name;
+  for (const v1::TokenRange& range : ranges) {
+    const std::string text = absl::StrFormat(" [%d, %d)", range.begin(), range.end());
+    if (line.size() + text.size() > kWidth) {
+      absl::StrAppend(&lines, line, "\n");
+      line = std::string(4 + name.size(), ' ');
+    }
+    line += text;
+  }
+  return lines + line + "\n";
+}
+
+std::string LayersText(const v1::Receipt::Group& group) {
+  if (group.num_layers() == 1) return absl::StrFormat("layer %d", group.first_layer());
+  return absl::StrFormat("layers %d-%d", group.first_layer(),
+                         group.first_layer() + group.num_layers() - 1);
+}
+
 std::string GroupRow(const v1::Receipt::Group& group, int prompt_tokens) {
-  const std::string layers = absl::StrFormat("layers %d-%d", group.first_layer(),
-                                             group.first_layer() + group.num_layers() - 1);
   std::string row =
-      absl::StrFormat("  %-14s kept %6d of budget %6d%s\n", layers, group.kept_tokens(),
+      absl::StrFormat("  %-14s kept %6d of budget %6d%s\n", LayersText(group), group.kept_tokens(),
                       group.budget_tokens(), Percent(group.kept_tokens(), prompt_tokens));
-  for (const auto& range : group.kept_ranges()) {
-    absl::StrAppendFormat(&row, "    [%d, %d)\n", range.begin(), range.end());
+  if (!group.kept_ranges().empty()) row += RangeLines("kept", group.kept_ranges());
+  for (int head = 0; head < group.kept_by_head_size(); ++head) {
+    row += RangeLines(absl::StrCat("KV head ", head), group.kept_by_head(head).ranges());
   }
   return row;
 }

@@ -124,6 +124,17 @@ TEST_F(CommandLineTest, InfoShowsTheModel) {
   EXPECT_EQ(nlohmann::json::parse(Call("info", {"--json"}).out)["num_layers"], 8);
 }
 
+TEST_F(CommandLineTest, InfoShowsTheServersCacheLimits) {
+  EXPECT_THAT(Call("info", {}).out, Not(HasSubstr("cache limits")));
+  v1::CacheLimits* limits = service_.model_info.mutable_cache_limits();
+  limits->set_budget_tokens(2048);
+  limits->set_observation_tokens(64);
+  limits->set_pinned_spans(7);
+  const std::string text = Call("info", {}).out;
+  EXPECT_THAT(text, HasSubstr("budget 2048 tokens per layer, 0 sink tokens, 7 pinned spans"));
+  EXPECT_THAT(text, HasSubstr("64 observation tokens"));
+}
+
 TEST_F(CommandLineTest, LoadShowsFreeBlocks) {
   EXPECT_THAT(Call("load", {}).out, HasSubstr("100 free of 100"));
   const auto json = nlohmann::json::parse(Call("load", {"--json"}).out);

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+#include <string>
+
 #include "tests/testing/fake_generation_server.h"
 
 namespace windowkv::client {
@@ -32,6 +35,40 @@ TEST(ReceiptTableTest, ListsKeptRangesWhenTheyWereAskedFor) {
   range->set_begin(3);
   range->set_end(8);
   EXPECT_THAT(ReceiptTable(finished), HasSubstr("[3, 8)"));
+}
+
+TEST(ReceiptTableTest, ListsKeptRangesByHeadWhereHeadsDiffer) {
+  v1::Finished finished = testing::FinishedMessage().finished();
+  v1::Receipt* receipt = finished.mutable_receipt();
+  receipt->set_policy(v1::CACHE_POLICY_SNAPKV);
+  receipt->set_strategy(v1::STRATEGY_UNSPECIFIED);
+  v1::Receipt::Group* group = receipt->mutable_groups(0);
+  group->set_first_layer(3);
+  group->set_num_layers(1);
+  for (const int begin : {3, 12}) {
+    auto* ranges = group->add_kept_by_head()->mutable_ranges();
+    for (const int shift : {0, 2}) {
+      v1::TokenRange* range = ranges->Add();
+      range->set_begin(begin + shift);
+      range->set_end(begin + shift + 1);
+    }
+  }
+  const std::string table = ReceiptTable(finished);
+  EXPECT_THAT(table, HasSubstr("policy    snapkv\n"));
+  EXPECT_THAT(table, HasSubstr("  layer 3        kept      5 of budget      6 (25.0 %)\n"
+                               "    KV head 0 [3, 4) [5, 6)\n"
+                               "    KV head 1 [12, 13) [14, 15)\n"));
+}
+
+TEST(ReceiptTableTest, BreaksLongListsOfRanges) {
+  v1::Finished finished = testing::FinishedMessage().finished();
+  for (int i = 0; i < 100; ++i) {
+    auto* range = finished.mutable_receipt()->mutable_groups(0)->add_kept_ranges();
+    range->set_begin(10 * i);
+    range->set_end(10 * i + 1);
+  }
+  std::istringstream lines(ReceiptTable(finished));
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 120u) << line;
 }
 
 TEST(ReceiptTableTest, AnEmptyReceiptDividesByNothing) {

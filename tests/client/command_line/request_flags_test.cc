@@ -96,7 +96,23 @@ const std::vector<Case>& Cases() {
        "window_size: 8 shared_layers: 2 observation_tokens: 16 beta: 14 "
        "strategy: STRATEGY_TOP_HALF_MEAN task_mapping: TASK_MAPPING_REFERENCE "
        "accounting: BUDGET_ACCOUNTING_REVIEW_ONLY sink_tokens: 0 "
-       "pinned { begin: 0 end: 32 } pinned { begin: 40 end: 41 } }"},
+       "pinned { tokens { begin: 0 end: 32 } } pinned { tokens { begin: 40 end: 41 } } }"},
+      {"PinnedCharacters",
+       {"--prompt", "a", "--pinned-characters", "3:9", "--pinned-characters", "12:13"},
+       "text: 'a' cache { pinned { characters { begin: 3 end: 9 } } "
+       "pinned { characters { begin: 12 end: 13 } } }"},
+      {"PinnedMessages",
+       {"--prompt", "a", "--chat", "--system", "s", "--pinned-message", "0", "--pinned-message",
+        "1"},
+       "chat { messages { role: 'system' content: 's' } messages { role: 'user' content: 'a' } } "
+       "cache { pinned { message: 0 } pinned { message: 1 } }"},
+      {"PinnedSystemPrompt",
+       {"--prompt", "a", "--chat", "--system", "s", "--pin-system-prompt"},
+       "chat { messages { role: 'system' content: 's' } messages { role: 'user' content: 'a' } } "
+       "cache { pin_system_prompt: true }"},
+      {"PolicyOfTwoWords",
+       {"--prompt", "a", "--policy", "streaming_llm"},
+       "text: 'a' cache { policy: CACHE_POLICY_STREAMING_LLM }"},
       {"BudgetBytes",
        {"--prompt", "a", "--budget-bytes", "5000000000"},
        "text: 'a' cache { budget_bytes: 5000000000 }"},
@@ -161,6 +177,11 @@ TEST(RequestFlagsErrorTest, RefusesWhatCannotBecomeARequest) {
       {"--prompt", "a", "--task", ""},
       {"--prompt", "a", "--budget-tokens", "1", "--budget-fraction", "0.5"},
       {"--prompt", "a", "--pinned", "3"},
+      {"--prompt", "a", "--pinned", "3:4:5"},
+      {"--prompt", "a", "--pinned-characters", "x:3"},
+      {"--prompt", "a", "--pinned-characters", "0:99999999999"},
+      {"--prompt", "a", "--chat", "--pinned-message", "first"},
+      {"--prompt", "a", "--pin-system-prompt", "2"},
       {"--prompt", "a", "--logit-bias", "a:1"},
       {"--prompt", "a", "--top-k", "99999999999"},
       {"--prompt", "a", "--seed", "-1"},
