@@ -1,101 +1,29 @@
 """Writes data/windowkv_decode.json: whole prompts read, compressed and continued by a plain reference.
 
-The model is spelled out here in float32 with torch (weights and rotary tables by transformers), the
-selection is windowkv_reference.py's. Run: python make_windowkv_decode.py (minutes). README.md gives
-the schema.
+The model is plain_llama.py's, the selection windowkv_reference.py's. Run: python make_windowkv_decode.py
+(minutes). README.md gives the schema.
 """
 
-import json
 import math
-import pathlib
 import random
 
 import torch
-from transformers import LlamaForCausalLM
 
 import windowkv_reference as wkv
-from windowkv_reference import MEAN, REVIEW_ONLY, TOP_HALF_MEAN, TOTAL
+from make_window_selection import write
+from plain_llama import DEMO, LEAST_MARGIN, PlainLlama, demo_prompts, random_checkpoint, random_ids
+from windowkv_reference import MEAN, REVIEW_ONLY, TOP_HALF_MEAN
 
-GOLDEN = pathlib.Path(__file__).parent
-CASES = GOLDEN / "data" / "llama"
-DEMO = GOLDEN.parents[1] / "deploy/models/demo_llama"
-LEAST_MARGIN = 2e-3
 SCORE_NOISE = 1e-4  # relative; "exact" selections stay the same under it
 
 
-class PlainLlama:
-    """Reads a prompt layer by layer and decodes over whatever each layer kept of it."""
-
-    def __init__(self, directory):
-        hf = LlamaForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="sdpa").eval()
-        self.hf, self.config, self.layers = hf, hf.config, hf.model.layers
-        self.num_layers = self.config.num_hidden_layers
-        self.ratio = self.config.num_attention_heads // self.config.num_key_value_heads
-
-    def qkv(self, layer, x, first_position):
-        """[heads, tokens, head_dim] each, after the rotary embedding."""
-        h = layer.input_layernorm(x)
-        split = lambda y: y.view(len(x), -1, self.config.head_dim).transpose(0, 1)
-        attention = layer.self_attn
-        q, k, v = split(attention.q_proj(h)), split(attention.k_proj(h)), split(attention.v_proj(h))
-        positions = torch.arange(first_position, first_position + len(x))[None]
-        cos, sin = (t[0] for t in self.hf.model.rotary_emb(x, positions))
-        return rotate(q, cos, sin), rotate(k, cos, sin), v
-
-    def attend(self, q, k, v, causal):
-        k, v = k.repeat_interleave(self.ratio, 0), v.repeat_interleave(self.ratio, 0)
-        out = torch.nn.functional.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=causal)[0]
-        return out.transpose(0, 1).flatten(1)
-
-    def finish(self, layer, x, attended):
-        x = x + layer.self_attn.o_proj(attended)
-        return x + layer.mlp(layer.post_attention_layernorm(x))
-
-    def logits(self, x):
-        return self.hf.lm_head(self.hf.model.norm(x[-1]))
-
-    @torch.no_grad()
-    def prefill(self, ids, observation):
-        """Logits of the last position, every layer's K and V, and a function from layer to token scores."""
-        x = self.hf.model.embed_tokens(torch.tensor(ids))
-        caches, queries = [], []
-        for layer in self.layers:
-            q, k, v = self.qkv(layer, x, 0)
-            caches.append((k, v))
-            queries.append(q[:, max(0, len(ids) - observation):])
-            x = self.finish(layer, x, self.attend(q, k, v, causal=True))
-        return self.logits(x), caches, lambda i: self.token_scores(queries[i], caches[i][0])
-
-    def token_scores(self, q, k):
-        """[query head][review token]: attention paid by the observation queries, summed over them."""
-        rows, tokens = q.shape[1], k.shape[1]
-        logits = q @ k.repeat_interleave(self.ratio, 0).transpose(1, 2) / math.sqrt(self.config.head_dim)
-        hidden = torch.ones(rows, tokens, dtype=torch.bool).triu(tokens - rows + 1)
-        weights = logits.masked_fill(hidden, -math.inf).softmax(-1)
-        return weights[..., :tokens - rows].sum(1)
-
-    @torch.no_grad()
-    def decode(self, first_logits, caches, position, new_tokens):
-        """Greedy tokens at true positions, and the smallest gap between the best two logits."""
-        tokens, margin, logits = [], math.inf, first_logits
-        caches = list(caches)
-        while True:
-            best = torch.topk(logits, 2)
-            margin = min(margin, (best.values[0] - best.values[1]).item())
-            tokens.append(best.indices[0].item())
-            if len(tokens) == new_tokens:
-                return tokens, margin
-            x = self.hf.model.embed_tokens(torch.tensor(tokens[-1:]))
-            for i, layer in enumerate(self.layers):
-                q, k, v = self.qkv(layer, x, position)
-                caches[i] = tuple(torch.cat(pair, 1) for pair in zip(caches[i], (k, v)))
-                x = self.finish(layer, x, self.attend(q, *caches[i], causal=False))
-            logits, position = self.logits(x), position + 1
-
-
-def rotate(x, cos, sin):
-    first, second = x.chunk(2, -1)
-    return x * cos + torch.cat((-second, first), -1) * sin
+def token_scores(q, k):
+    """[query head][review token]: attention paid by the observation queries, summed over them."""
+    rows, tokens = q.shape[1], k.shape[1]
+    logits = q @ k.repeat_interleave(len(q) // len(k), 0).transpose(1, 2) / math.sqrt(q.shape[2])
+    hidden = torch.ones(rows, tokens, dtype=torch.bool).triu(tokens - rows + 1)
+    weights = logits.masked_fill(hidden, -math.inf).softmax(-1)
+    return weights[..., :tokens - rows].sum(1)
 
 
 def window_scores(token_scores, window_size, strategy):
@@ -134,10 +62,11 @@ def keep(caches, groups):
 def run(model, ids, options, new_tokens):
     """The case's expected values; None where rounding could decide a token. "exact": nor a window."""
     observation = min(options.observation_tokens, len(ids))
-    logits, caches, scores_of_layer = model.prefill(ids, observation)
+    logits, caches, queries = model.prefill(ids, observation)
 
     def selection(seed=None):
-        return select(options, model.num_layers, len(ids), scores_of_layer, seed)
+        return select(options, model.num_layers, len(ids),
+                      lambda i: token_scores(queries[i], caches[i][0]), seed)
 
     def decode(groups):
         return model.decode(logits, keep(caches, groups), len(ids), new_tokens)
@@ -153,8 +82,7 @@ def run(model, ids, options, new_tokens):
 
 def random_prompt_case(model, checkpoint, options, length):
     for seed in range(100):
-        generator = torch.Generator().manual_seed(seed)
-        ids = torch.randint(2, model.config.vocab_size, (length,), generator=generator).tolist()
+        ids = random_ids(model, length, seed)
         result = run(model, ids, options, 16)
         if result and result["exact"] and (result["tokens"] != result["tokens_full_cache"] or length < 60):
             return dict(checkpoint=checkpoint, input_ids=ids, options=dict(vars(options)), **result)
@@ -194,21 +122,9 @@ RANDOM_OPTIONS = {
 
 def random_cases():
     for checkpoint, variants in RANDOM_OPTIONS.items():
-        model = PlainLlama(CASES / checkpoint)
-        check_against_transformers(model)
+        model = random_checkpoint(checkpoint)
         for length, options in variants:
             yield random_prompt_case(model, checkpoint, wkv.Options(**options), length)
-
-
-@torch.no_grad()
-def check_against_transformers(model):
-    ids = list(range(2, 60))
-    logits, caches, _ = model.prefill(ids, 16)
-    assert torch.allclose(logits, model.hf(torch.tensor([ids])).logits[0, -1], atol=1e-4)
-    tokens, _ = model.decode(logits, caches, len(ids), 8)
-    for token in tokens:
-        assert model.hf(torch.tensor([ids])).logits[0, -1].argmax().item() == token
-        ids.append(token)
 
 
 DEMO_OPTIONS = {
@@ -229,8 +145,7 @@ DEMO_OPTIONS = {
 
 def demo_cases():
     model = PlainLlama(DEMO)
-    prompts = json.loads((GOLDEN / "data/demo_llama.json").read_text())["cases"]
-    for prompt in prompts:
+    for prompt in demo_prompts():
         for options in DEMO_OPTIONS[prompt["name"]]:
             options = wkv.Options(**options)
             result = run(model, prompt["input_ids"], options, len(prompt["greedy"]))
@@ -241,11 +156,7 @@ def demo_cases():
 
 def main():
     torch.set_num_threads(1)
-    cases = [*random_cases(), *demo_cases()]
-    path = GOLDEN / "data/windowkv_decode.json"
-    lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
-    path.write_text('{"cases":[\n' + lines + "\n]}\n")
-    print(path.name, len(cases), "cases", path.stat().st_size, "bytes")
+    write("windowkv_decode.json", [*random_cases(), *demo_cases()])
 
 
 if __name__ == "__main__":
