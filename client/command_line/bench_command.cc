@@ -93,8 +93,10 @@ int RunBenchCommand(const BenchFlags& flags, const CommandContext& context) {
 }  // namespace
 
 void AddBenchCommand(CLI::App* app, Command* chosen) {
-  auto* command = app->add_subcommand(
-      "bench", "Send the same request many times and report latencies and tokens per second");
+  auto* command = app->add_subcommand("bench",
+                                      "Send the same request many times and report latencies and "
+                                      "tokens per second; `bench quality` "
+                                      "compares cache policies instead");
   auto flags = std::make_shared<BenchFlags>();
   AddConnectionFlags(command, kRouterTarget, "10m", &flags->connection);
   command->add_option("--concurrency", flags->concurrency, "Requests in flight; [1, 1024]")
@@ -109,7 +111,9 @@ void AddBenchCommand(CLI::App* app, Command* chosen) {
       ->group("Load");
   AddJsonFlag(command, &flags->json);
   AddRequestFlags(command, &flags->request);
-  command->callback([flags, chosen] {
+  AddBenchQualityCommand(command, chosen);
+  command->callback([flags, chosen, command] {
+    if (!command->get_subcommands().empty()) return;  // that one has been chosen
     *chosen = [flags](const CommandContext& context) { return RunBenchCommand(*flags, context); };
   });
 }

@@ -11,6 +11,9 @@ namespace windowkv::client {
 // `request` must outlive the parse.
 void AddCacheFlags(CLI::App* app, v1::GenerateRequest* request);
 
+// Those of them that apply to WINDOWKV alone.
+void AddWindowFlags(CLI::App* app, v1::GenerateRequest* request);
+
 }  // namespace windowkv::client
 
 #endif  // WINDOWKV_CLIENT_COMMAND_LINE_CACHE_FLAGS_H_

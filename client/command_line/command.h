@@ -37,6 +37,8 @@ void AddTokenizeCommand(CLI::App* app, Command* chosen);
 void AddInfoCommand(CLI::App* app, Command* chosen);
 void AddLoadCommand(CLI::App* app, Command* chosen);
 void AddBenchCommand(CLI::App* app, Command* chosen);
+// A subcommand of `bench`.
+void AddBenchQualityCommand(CLI::App* bench, Command* chosen);
 
 // Default targets.
 inline constexpr char kRouterTarget[] = "127.0.0.1:50050";

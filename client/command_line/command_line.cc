@@ -21,6 +21,7 @@ void AddEnvironmentNames(CLI::App* command) {
     }
     option->envname(variable);
   }
+  for (CLI::App* subcommand : command->get_subcommands({})) AddEnvironmentNames(subcommand);
 }
 
 void AddCommands(CLI::App* app, Command* chosen) {

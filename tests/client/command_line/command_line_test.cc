@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "client/command_line/error_line.h"
+#include "tests/client/command_line/command_line_fixture.h"
 #include "tests/testing/fake_generation_server.h"
 
 namespace windowkv::client {
@@ -19,41 +20,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-struct Outcome {
-  int exit_code = 0;
-  std::string out;
-  std::string err;
-};
-
-class CommandLineTest : public ::testing::Test {
- protected:
-  Outcome Run(std::vector<std::string> arguments, bool terminal = false) {
-    arguments.insert(arguments.begin(), "windowkv");
-    std::vector<const char*> argv;
-    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-    std::istringstream in;
-    std::ostringstream out;
-    std::ostringstream err;
-    const int code = RunCommandLine(static_cast<int>(argv.size()), argv.data(),
-                                    {.in = in,
-                                     .out = out,
-                                     .err = err,
-                                     .out_is_terminal = terminal,
-                                     .err_is_terminal = terminal,
-                                     .interrupt = interrupt_});
-    return {code, out.str(), err.str()};
-  }
-
-  // Runs a subcommand against the fake generation server.
-  Outcome Call(const std::string& command, std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {command, "--target", server_.target()});
-    return Run(std::move(arguments));
-  }
-
-  Cancellation interrupt_;
-  testing::FakeGenerationService service_;
-  testing::FakeServer server_{&service_};
-};
+class CommandLineTest : public CommandLineFixture {};
 
 TEST_F(CommandLineTest, GenerateWritesOnlyTheTextToStandardOutput) {
   const Outcome outcome = Call("generate", {"--prompt", "hi"});
