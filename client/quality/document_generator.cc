@@ -60,7 +60,7 @@ std::string JoinParagraphs(const std::vector<std::string>& sentences, SeededRand
   return text;
 }
 
-Document MakeFactDocument(Family family, int tokens, const TokenRates& rates,
+Document MakeFactDocument(Family family, double tokens, const TokenRates& rates,
                           SeededRandom* random) {
   const Fact fact = SentenceWriter(random).FactOf(family);
   const QuestionAnswer& asked = fact.settled[random->Below(fact.settled.size())];
@@ -78,7 +78,7 @@ Document MakeFactDocument(Family family, int tokens, const TokenRates& rates,
   return {family, JoinParagraphs(sentences, random), asked.question, asked.answer, fact.sentence};
 }
 
-Document MakeLabelsDocument(int tokens, const TokenRates& rates, SeededRandom* random) {
+Document MakeLabelsDocument(double tokens, const TokenRates& rates, SeededRandom* random) {
   SentenceWriter writer(random);
   const std::vector<std::string> rule = writer.LabelRule();
   LabelledExample asked = writer.Example(rule);
@@ -96,7 +96,7 @@ Document MakeLabelsDocument(int tokens, const TokenRates& rates, SeededRandom* r
           std::move(asked.label), ""};
 }
 
-Document MakeHeadingsDocument(int tokens, const TokenRates& rates, SeededRandom* random) {
+Document MakeHeadingsDocument(double tokens, const TokenRates& rates, SeededRandom* random) {
   SentenceWriter writer(random);
   std::vector<std::string> headings;
   const size_t sections = 3 + random->Below(5);
@@ -143,13 +143,14 @@ Document DocumentGenerator::Make(int index) const {
   // Far steps: neighbouring seeds would make the documents of seed 1 those of seed 0, moved by one.
   SeededRandom random(config_.seed + number * 0x9E3779B97F4A7C15);
   const Family family = config_.families[number % config_.families.size()];
+  const double tokens = config_.tokens - config_.rates.around_turn;
   switch (family) {
     case Family::kLabels:
-      return MakeLabelsDocument(config_.tokens, config_.rates, &random);
+      return MakeLabelsDocument(tokens, config_.rates, &random);
     case Family::kHeadings:
-      return MakeHeadingsDocument(config_.tokens, config_.rates, &random);
+      return MakeHeadingsDocument(tokens, config_.rates, &random);
     default:
-      return MakeFactDocument(family, config_.tokens, config_.rates, &random);
+      return MakeFactDocument(family, tokens, config_.rates, &random);
   }
 }
 

@@ -30,7 +30,7 @@ class DocumentGenerator {
  public:
   struct Config {
     uint64_t seed = 0;
-    // Length of a user turn.
+    // Length of a user turn with the chat template around it.
     int tokens = 0;
     // Document i is of family i modulo their number.
     std::vector<Family> families = {};

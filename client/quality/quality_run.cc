@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/error_details.h"
 
@@ -35,6 +36,14 @@ v1::GenerateRequest RequestFor(const QualityPlan& plan, const CacheSetting& sett
   cache->set_policy(setting.policy);
   if (setting.policy != v1::CACHE_POLICY_FULL) cache->set_budget_tokens(setting.budget_tokens);
   return request;
+}
+
+// A server that does not know a policy must not have its answers counted for it.
+absl::Status CheckPolicy(const v1::Receipt& receipt, const CacheSetting& setting) {
+  if (receipt.policy() == setting.policy) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the server ran ", v1::CachePolicy_Name(receipt.policy()), ", not ",
+                   v1::CachePolicy_Name(setting.policy)));
 }
 
 // One plan while it runs.
@@ -76,14 +85,15 @@ class QualityRun {
   void Ask(const Document& document, const CacheSetting& setting) {
     std::string answer;
     v1::Finished finished;
-    const absl::Status status = client_.Generate(RequestFor(plan_, setting, document), options_,
-                                                 [&](const v1::GenerateResponse& message) {
-                                                   if (message.has_chunk())
-                                                     answer += message.chunk().text();
-                                                   if (message.has_finished())
-                                                     finished = message.finished();
-                                                 });
+    absl::Status status = client_.Generate(RequestFor(plan_, setting, document), options_,
+                                           [&](const v1::GenerateResponse& message) {
+                                             if (message.has_chunk())
+                                               answer += message.chunk().text();
+                                             if (message.has_finished())
+                                               finished = message.finished();
+                                           });
     if (!status.ok() && Interrupted()) return;
+    if (status.ok()) status = CheckPolicy(finished.receipt(), setting);
     const bool exact =
         absl::StripAsciiWhitespace(answer) == absl::StripAsciiWhitespace(document.answer);
     std::lock_guard lock(mu_);

@@ -31,9 +31,10 @@ struct QualityPlan {
 
 // Asks each document's question under every setting, document by document, so that a run that is
 // stopped has treated all settings alike. An answer is right when it is the document's, blanks at
-// both ends aside. A request that fails is counted and the rest go on; cancellation ends the run,
-// and requests it cancels count nowhere. Blocks; one thread per request in flight, on which
-// `on_done` is called, one call at a time, with the number of requests that have ended.
+// both ends aside. A request that fails, or runs under another policy than asked for, is counted
+// and the rest go on; cancellation ends the run, and requests it cancels count nowhere. Blocks; one
+// thread per request in flight, on which `on_done` is called, one call at a time, with the number
+// of requests that have ended.
 QualityResult RunQuality(Client& client, const DocumentGenerator& generator,
                          const QualityPlan& plan, const CallOptions& options,
                          const std::function<void(int)>& on_done);

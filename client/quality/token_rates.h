@@ -6,16 +6,19 @@
 
 namespace windowkv::client {
 
-// Tokens per character of each kind of text that documents hold. Made-up names take more tokens
-// than plain words do.
+// How many tokens text comes to. Made-up names take more of them per character than plain words do.
 struct TokenRates {
+  // Per character of each kind of text that documents hold.
   double small_talk = 0;
   double facts = 0;
   double examples = 0;
+  // Of the chat template around a user turn.
+  double around_turn = 0;
 };
 
 // Measured on a sample of each kind through the server's Tokenize call, so that documents come out
-// as long as asked for whatever the model's vocabulary. Errors are the call's; INTERNAL: the server
+// as long as asked for whatever the model's vocabulary. Errors are the call's, FAILED_PRECONDITION
+// where the model has no chat template; INTERNAL: the server
 // finds no tokens in the sample.
 absl::StatusOr<TokenRates> MeasureTokenRates(Client& client, const CallOptions& options);
 

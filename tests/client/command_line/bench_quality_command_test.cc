@@ -22,6 +22,16 @@ class BenchQualityCommandTest : public CommandLineFixture {
   BenchQualityCommandTest() {
     service_.model_info.set_context_length(8192);
     for (int i = 0; i < 6000; ++i) service_.tokens.add_token_ids(i);
+    service_.on_generate = [](const auto& request, auto*, auto* writer) {
+      Finish(request, writer);
+      return grpc::Status::OK;
+    };
+  }
+
+  static void Finish(const v1::GenerateRequest& request, testing::GenerateWriter* writer) {
+    v1::GenerateResponse message = testing::FinishedMessage();
+    message.mutable_finished()->mutable_receipt()->set_policy(request.cache().policy());
+    writer->Write(message);
   }
 
   Outcome Quality(std::vector<std::string> arguments, bool terminal = false) {
@@ -91,7 +101,7 @@ TEST_F(BenchQualityCommandTest, CountsErrorsAndStillReports) {
       return testing::DetailedStatus(grpc::StatusCode::INVALID_ARGUMENT, "no such policy",
                                      "cache.policy", 0);
     }
-    writer->Write(testing::FinishedMessage());
+    Finish(request, writer);
     return grpc::Status::OK;
   };
   const Outcome outcome = Quality({"--documents", "3", "--budgets", "64"});
@@ -103,12 +113,12 @@ TEST_F(BenchQualityCommandTest, CountsErrorsAndStillReports) {
 
 TEST_F(BenchQualityCommandTest, AnInterruptPrintsWhatIsThere) {
   int asked = 0;
-  service_.on_generate = [&](const auto&, grpc::ServerContext* context, auto* writer) {
+  service_.on_generate = [&](const auto& request, grpc::ServerContext* context, auto* writer) {
     if (++asked == 3) {
       interrupt_.Cancel();
       return service_.HoldUntilCancelled(context);
     }
-    writer->Write(testing::FinishedMessage());
+    Finish(request, writer);
     return grpc::Status::OK;
   };
   const Outcome outcome = Quality({"--documents", "9", "--concurrency", "1"});

@@ -96,6 +96,15 @@ TEST(DocumentGeneratorTest, IsAsLongAsAskedForToFivePercent) {
   }
 }
 
+TEST(DocumentGeneratorTest, LeavesRoomForTheChatTemplate) {
+  TokenRates rates = kRates;
+  rates.around_turn = 1000;
+  const auto generator = DocumentGenerator::Create(
+      {.seed = 5, .tokens = 3000, .families = {Family::kJob}, .rates = rates});
+  const auto characters = static_cast<double>(generator->Make(0).UserTurn().size());
+  EXPECT_NEAR(characters * kTokensPerCharacter, 2000, 100);
+}
+
 TEST(DocumentGeneratorTest, TheEvidenceStandsAnywhere) {
   const DocumentGenerator generator = Generator(6, 2000, QuestionFamilies());
   std::map<size_t, int> thirds;

@@ -35,7 +35,9 @@ class QualityRunTest : public ::testing::Test {
     writer->Write(testing::AcceptedMessage(request));
     writer->Write(testing::ChunkMessage(wrong ? "No idea" : answer, 1));
     writer->Write(testing::ChunkMessage("\n\n", 2));
-    writer->Write(testing::FinishedMessage());
+    v1::GenerateResponse finished = testing::FinishedMessage();
+    finished.mutable_finished()->mutable_receipt()->set_policy(request.cache().policy());
+    writer->Write(finished);
     return grpc::Status::OK;
   }
 
@@ -107,6 +109,16 @@ TEST_F(QualityRunTest, AFailedRequestIsCountedAndTheRestGoOn) {
   EXPECT_EQ(result.unreachable, 0);
 }
 
+TEST_F(QualityRunTest, AnAnswerUnderAnotherPolicyIsAnError) {
+  service_.on_generate = [](const auto&, auto*, auto* writer) {
+    writer->Write(testing::FinishedMessage());  // of WINDOWKV
+    return grpc::Status::OK;
+  };
+  const QualityResult result = Run();
+  EXPECT_EQ(result.Total().answered(), 6);
+  EXPECT_EQ(result.Total().errors().at("FAILED_PRECONDITION"), 9);
+}
+
 TEST_F(QualityRunTest, AnInterruptedRunKeepsWhatIsThere) {
   plan_.concurrency = 1;
   int asked = 0;
@@ -129,6 +141,7 @@ TEST_F(QualityRunTest, MeasuresTokenRatesThroughTheServer) {
   EXPECT_GT(rates->small_talk, 0.1);
   EXPECT_LT(rates->small_talk, rates->facts);
   EXPECT_GT(rates->small_talk, rates->examples);
+  EXPECT_NEAR(rates->around_turn, 0, 0.001);
 }
 
 TEST_F(QualityRunTest, ATokenizerWithoutTokensIsAnError) {
