@@ -49,28 +49,41 @@ std::string Escaped(const std::string& text) {
       text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&apos;"}});
 }
 
-// Powers of two between which all points lie. The upper end is the full cache.
-int LowestExponent(const std::vector<QualityPlot::Series>& series) {
-  double lowest = 0.5;
+// Powers of two between which all points lie.
+struct Exponents {
+  int lowest = 0;
+  int highest = 0;
+};
+
+Exponents ExponentsOf(const std::vector<QualityPlot::Series>& series) {
+  double lowest = 1;
+  double highest = 0;
   for (const auto& line : series) {
     for (const auto& point : line.points) {
-      if (point.kept_share > 0) lowest = std::min(lowest, point.kept_share);
+      if (!(point.kept_share > 0)) continue;
+      lowest = std::min(lowest, point.kept_share);
+      highest = std::max(highest, point.kept_share);
     }
   }
-  return std::max(static_cast<int>(std::floor(std::log2(lowest))), -20);
+  if (!(highest > 0)) return {-1, 0};
+  Exponents exponents;
+  exponents.highest = std::min(static_cast<int>(std::ceil(std::log2(highest))), 0);
+  exponents.lowest = std::max(static_cast<int>(std::floor(std::log2(lowest))), -20);
+  exponents.lowest = std::min(exponents.lowest, exponents.highest - 1);
+  return exponents;
 }
 
 // Draws one plot.
 class Drawing {
  public:
-  explicit Drawing(const QualityPlot& plot)
-      : plot_(plot), lowest_exponent_(LowestExponent(plot.series)) {}
+  explicit Drawing(const QualityPlot& plot) : plot_(plot), range_(ExponentsOf(plot.series)) {}
 
   std::string Draw() {
     Head();
     Axes();
     if (plot_.reference) Reference(*plot_.reference);
-    for (size_t i = 0; i < plot_.series.size(); ++i) Line(i);
+    // The first line lies on top.
+    for (size_t i = plot_.series.size(); i > 0; --i) Line(i - 1);
     for (size_t i = 0; i < plot_.series.size(); ++i) LegendEntry(i);
     svg_ += "</svg>\n";
     return std::move(svg_);
@@ -78,8 +91,9 @@ class Drawing {
 
  private:
   double X(double share) const {
-    const double exponent = std::clamp(std::log2(share), static_cast<double>(lowest_exponent_), 0.);
-    return kRight + (kRight - kLeft) * exponent / -lowest_exponent_;
+    const double exponent = std::clamp(std::log2(share), static_cast<double>(range_.lowest),
+                                       static_cast<double>(range_.highest));
+    return kLeft + (kRight - kLeft) * (exponent - range_.lowest) / (range_.highest - range_.lowest);
   }
   static double Y(double exact) { return kBottom - (kBottom - kTop) * std::clamp(exact, 0., 1.); }
   static const char* Color(size_t series) { return kColors[series % std::size(kColors)]; }
@@ -130,8 +144,8 @@ class Drawing {
       Text(kLeft - 8, y + 4, "text-anchor=\"end\"", absl::StrFormat("%.1f", fifth / 5.0));
     }
     // No more than eight names fit beside each other.
-    const int step = (-lowest_exponent_ + 7) / 8;
-    for (int exponent = 0; exponent >= lowest_exponent_; exponent -= step) {
+    const int step = (range_.highest - range_.lowest + 7) / 8;
+    for (int exponent = range_.highest; exponent >= range_.lowest; exponent -= step) {
       const double x = X(std::exp2(exponent));
       Stroke("grid", x, kTop, x, kBottom);
       Text(x, kBottom + 20, "text-anchor=\"middle\"",
@@ -193,7 +207,7 @@ class Drawing {
   }
 
   const QualityPlot& plot_;
-  const int lowest_exponent_;
+  const Exponents range_;
   std::string svg_;
 };
 

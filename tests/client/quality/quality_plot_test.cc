@@ -83,6 +83,16 @@ TEST(QualityPlotTest, HalvingTheCacheMovesAPointByTheSameStepEverywhere) {
   EXPECT_THAT(svg, HasSubstr("points=\"64.0,380.0 239.3,222.0 414.7,64.0 590.0,64.0\""));
 }
 
+TEST(QualityPlotTest, TheAxisEndsAtThePowersOfTwoAroundThePoints) {
+  QualityPlot plot;
+  plot.series = {{"a", {{0.3, 0, ""}}}};
+  const std::string svg = plot.ToSvg();
+  EXPECT_THAT(svg, HasSubstr(">25 %</text>"));
+  EXPECT_THAT(svg, HasSubstr(">50 %</text>"));
+  EXPECT_THAT(svg, Not(HasSubstr(">100 %</text>")));
+  EXPECT_THAT(svg, Not(HasSubstr(">12.5 %</text>")));
+}
+
 TEST(QualityPlotTest, AnyTextMayStandInIt) {
   QualityPlot plot = Example();
   plot.title = "<script>\"&'</script>";
