@@ -182,14 +182,15 @@ class Drawing {
     }
   }
 
-  // A shape of its own for each of four series in a row.
+  // A shape of its own for each of five series in a row.
   void Marker(size_t series, double x, double y, const std::string& note) {
     absl::StrAppendFormat(&svg_,
                           "<g class=\"point\" fill=\"%s\" transform=\"translate(%.1f %.1f)\">",
                           Color(series), x, y);
     static constexpr const char* kShapes[] = {
         "<circle r=\"4.5\"/>", "<rect x=\"-4\" y=\"-4\" width=\"8\" height=\"8\"/>",
-        "<path d=\"M0-5.5 5 4H-5z\"/>", "<path d=\"M0-5.5 5.5 0 0 5.5-5.5 0z\"/>"};
+        "<path d=\"M0-5.5 5 4H-5z\"/>", "<path d=\"M0-5.5 5.5 0 0 5.5-5.5 0z\"/>",
+        "<path d=\"M0 5.5 5-4H-5z\"/>"};
     svg_ += kShapes[series % std::size(kShapes)];
     if (!note.empty()) absl::StrAppend(&svg_, "<title>", Escaped(note), "</title>");
     svg_ += "</g>\n";
