@@ -3,11 +3,11 @@
 
 #include <windowkv/v1/generation.pb.h>
 
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -22,7 +22,11 @@ struct CacheSetting {
   v1::CachePolicy policy = v1::CACHE_POLICY_FULL;
   int32_t budget_tokens = 0;
 
-  auto operator<=>(const CacheSetting&) const = default;
+  bool operator==(const CacheSetting&) const = default;
+  // By policy, then by budget.
+  bool operator<(const CacheSetting& other) const {
+    return std::tie(policy, budget_tokens) < std::tie(other.policy, other.budget_tokens);
+  }
 };
 
 // Sums over answered requests, and what failed. Times and bytes are the server's own.
