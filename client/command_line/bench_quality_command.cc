@@ -228,7 +228,7 @@ void AddBenchQualityCommand(CLI::App* bench, Command* chosen) {
   command->option_defaults()->group("Output");
   AddOutputFlags(command, flags.get());
   command->option_defaults()->group("WINDOWKV's requests only");
-  AddWindowFlags(command, &flags->windowkv);
+  AddWindowkvFlags(command, &flags->windowkv);
   command->callback([flags, chosen] {
     *chosen = [flags](const CommandContext& context) { return RunQualityCommand(*flags, context); };
   });

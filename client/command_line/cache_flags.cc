@@ -36,6 +36,29 @@ void AddScoringFlags(CLI::App* app, v1::GenerateRequest* request) {
                     [=](int32_t v) { request->mutable_cache()->set_beta(v); });
 }
 
+void AddWindowFlags(CLI::App* app, v1::GenerateRequest* request) {
+  AddField<int32_t>(app, "--window-size", "TOKENS",
+                    "windowkv: consecutive tokens kept or dropped together; [1, 1024], default 8",
+                    [=](int32_t v) { request->mutable_cache()->set_window_size(v); });
+  AddField<int32_t>(app, "--shared-layers", "LAYERS",
+                    "windowkv: layers that share one selection; [1, number of layers], default: "
+                    "the server's",
+                    [=](int32_t v) { request->mutable_cache()->set_shared_layers(v); });
+  AddEnumFlag<v1::Strategy>(app, "--strategy",
+                            "windowkv: how token scores become a window's; auto takes it from the "
+                            "task; default auto",
+                            [=](v1::Strategy v) { request->mutable_cache()->set_strategy(v); });
+  AddEnumFlag<v1::TaskMapping>(
+      app, "--task-mapping",
+      "windowkv: which strategy auto takes for a task; default: the server's",
+      [=](v1::TaskMapping v) { request->mutable_cache()->set_task_mapping(v); });
+  AddEnumFlag<v1::BudgetAccounting>(
+      app, "--accounting",
+      "windowkv: whether observation, sink and pinned tokens count in the budget; default total, "
+      "which is what the other policies count",
+      [=](v1::BudgetAccounting v) { request->mutable_cache()->set_accounting(v); });
+}
+
 template <typename Range>
 void SetRange(const std::string& text, Range* range) {
   const auto pair = ParsePair<int32_t>(text);  // PairCheck has read it before
@@ -77,34 +100,15 @@ void AddAlwaysKeptFlags(CLI::App* app, v1::GenerateRequest* request) {
 
 }  // namespace
 
-void AddWindowFlags(CLI::App* app, v1::GenerateRequest* request) {
-  AddField<int32_t>(app, "--window-size", "TOKENS",
-                    "windowkv: consecutive tokens kept or dropped together; [1, 1024], default 8",
-                    [=](int32_t v) { request->mutable_cache()->set_window_size(v); });
-  AddField<int32_t>(app, "--shared-layers", "LAYERS",
-                    "windowkv: layers that share one selection; [1, number of layers], default: "
-                    "the server's",
-                    [=](int32_t v) { request->mutable_cache()->set_shared_layers(v); });
-  AddEnumFlag<v1::Strategy>(app, "--strategy",
-                            "windowkv: how token scores become a window's; auto takes it from the "
-                            "task; default auto",
-                            [=](v1::Strategy v) { request->mutable_cache()->set_strategy(v); });
-  AddEnumFlag<v1::TaskMapping>(
-      app, "--task-mapping",
-      "windowkv: which strategy auto takes for a task; default: the server's",
-      [=](v1::TaskMapping v) { request->mutable_cache()->set_task_mapping(v); });
-  AddEnumFlag<v1::BudgetAccounting>(
-      app, "--accounting",
-      "windowkv: whether observation, sink and pinned tokens count in the budget; default total, "
-      "which is what the other policies count",
-      [=](v1::BudgetAccounting v) { request->mutable_cache()->set_accounting(v); });
+void AddWindowkvFlags(CLI::App* app, v1::GenerateRequest* request) {
+  AddWindowFlags(app, request);
+  AddScoringFlags(app, request);
 }
 
 void AddCacheFlags(CLI::App* app, v1::GenerateRequest* request) {
   app->option_defaults()->group("KV cache");
   AddBudgetFlags(app, request);
-  AddWindowFlags(app, request);
-  AddScoringFlags(app, request);
+  AddWindowkvFlags(app, request);
   AddAlwaysKeptFlags(app, request);
 }
 

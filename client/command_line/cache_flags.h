@@ -11,8 +11,8 @@ namespace windowkv::client {
 // `request` must outlive the parse.
 void AddCacheFlags(CLI::App* app, v1::GenerateRequest* request);
 
-// Those of them that apply to WINDOWKV alone.
-void AddWindowFlags(CLI::App* app, v1::GenerateRequest* request);
+// Those of them that say how WINDOWKV scores and selects; other policies take few of them.
+void AddWindowkvFlags(CLI::App* app, v1::GenerateRequest* request);
 
 }  // namespace windowkv::client
 

@@ -67,6 +67,17 @@ TEST_F(BenchQualityCommandTest, AsksGreedilyInOneUserMessage) {
   }
 }
 
+TEST_F(BenchQualityCommandTest, WindowkvsOptionsGoToItsRequestsOnly) {
+  const Outcome outcome = Quality({"--documents", "1", "--policies", "windowkv,pyramidkv",
+                                   "--budgets", "64", "--window-size", "4", "--beta", "9"});
+  ASSERT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  for (const v1::GenerateRequest& request : service_.requests()) {
+    const bool windowkv = request.cache().policy() == v1::CACHE_POLICY_WINDOWKV;
+    EXPECT_EQ(request.cache().window_size(), windowkv ? 4 : 0);
+    EXPECT_EQ(request.cache().has_beta(), windowkv);
+  }
+}
+
 TEST_F(BenchQualityCommandTest, JsonIsOneObject) {
   const Outcome outcome = Quality({"--documents", "2", "--budgets", "64,64", "--policies",
                                    "SNAPKV,snapkv", "--families", "vault", "--json"});
