@@ -12,14 +12,14 @@
 
 namespace windowkv {
 
-void PackRowsForAmx(const c10::BFloat16* x, int64_t rows, int64_t in_features,
+void PackRowsForAmx(const c10::BFloat16* x, int64_t stride, int64_t rows, int64_t in_features,
                     std::vector<uint32_t>& packed) {
   const int64_t pairs = in_features / 2;
   const int64_t blocks = (rows + kAmxRows - 1) / kAmxRows;
   packed.assign(blocks * pairs * kAmxRows, 0);
   for (int64_t row = 0; row < rows; ++row) {
     uint32_t* column = packed.data() + row / kAmxRows * pairs * kAmxRows + row % kAmxRows;
-    const char* source = reinterpret_cast<const char*>(x + row * in_features);
+    const char* source = reinterpret_cast<const char*>(x + row * stride);
     for (int64_t pair = 0; pair < pairs; ++pair) {
       std::memcpy(column + pair * kAmxRows, source + pair * sizeof(uint32_t), sizeof(uint32_t));
     }
@@ -68,10 +68,11 @@ WINDOWKV_TARGET_AMX void AmxBegin() {
 WINDOWKV_TARGET_AMX void AmxEnd() { _tile_release(); }
 
 // Tiles 0 to 3 sum four groups at once, so that one product need not wait for the one before it.
-WINDOWKV_TARGET_AMX void AmxProducts(const c10::BFloat16* weight, const uint32_t* packed,
-                                     int64_t in_features, int64_t groups, float* sums) {
-  const int64_t row_bytes = in_features * static_cast<int64_t>(sizeof(c10::BFloat16));
-  const int64_t group_elements = kAmxRows * in_features;
+WINDOWKV_TARGET_AMX void AmxProducts(const c10::BFloat16* weight, int64_t stride,
+                                     const uint32_t* packed, int64_t in_features, int64_t groups,
+                                     float* sums) {
+  const int64_t row_bytes = stride * static_cast<int64_t>(sizeof(c10::BFloat16));
+  const int64_t group_elements = kAmxRows * stride;
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
@@ -101,8 +102,8 @@ WINDOWKV_TARGET_AMX void AmxProducts(const c10::BFloat16* weight, const uint32_t
 bool HasAmxBfloat16() { return false; }
 void AmxBegin() {}
 void AmxEnd() {}
-void AmxProducts(const c10::BFloat16* weight, const uint32_t* packed, int64_t in_features,
-                 int64_t groups, float* sums) {}
+void AmxProducts(const c10::BFloat16* weight, int64_t stride, const uint32_t* packed,
+                 int64_t in_features, int64_t groups, float* sums) {}
 
 #endif
 

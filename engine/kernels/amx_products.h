@@ -18,15 +18,16 @@ bool HasAmxBfloat16();
 constexpr int64_t kAmxRows = 16;   // rows of x in one block
 constexpr int64_t kAmxDepth = 32;  // in_features of one tile
 
-// Rows of x as tiles want them: [blocks of 16 rows][in_features / 2][16] pairs, missing rows zero.
-// in_features is a multiple of kAmxDepth.
-void PackRowsForAmx(const c10::BFloat16* x, int64_t rows, int64_t in_features,
+// Rows of x, `stride` elements apart, as tiles want them: [blocks of 16 rows][in_features / 2][16]
+// pairs, missing rows zero. in_features is a multiple of kAmxDepth.
+void PackRowsForAmx(const c10::BFloat16* x, int64_t stride, int64_t rows, int64_t in_features,
                     std::vector<uint32_t>& packed);
 
-// sums[m][n] = weight row m . x row n for the 16 * groups rows of `weight` [.., in_features] and
-// one packed block; sums is [groups][16][16]. groups is 1 to 4. Between AmxBegin and AmxEnd.
-void AmxProducts(const c10::BFloat16* weight, const uint32_t* packed, int64_t in_features,
-                 int64_t groups, float* sums);
+// sums[m][n] = weight row m . x row n for the 16 * groups rows of `weight`, `stride` elements
+// apart, and one packed block; sums is [groups][16][16]. groups is 1 to 4. Between AmxBegin and
+// AmxEnd.
+void AmxProducts(const c10::BFloat16* weight, int64_t stride, const uint32_t* packed,
+                 int64_t in_features, int64_t groups, float* sums);
 
 // Sets up and releases the calling thread's tiles.
 void AmxBegin();

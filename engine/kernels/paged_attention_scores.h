@@ -107,7 +107,7 @@ class TileScores {
   WINDOWKV_KERNEL_INLINE void Compute(const c10::BFloat16* keys, int64_t count,
                                       float* scores) const {
     alignas(64) float sums[kMaxScores * kAmxRows];
-    AmxProducts(keys, q_, head_dim_, (count + kAmxRows - 1) / kAmxRows, sums);
+    AmxProducts(keys, head_dim_, q_, head_dim_, (count + kAmxRows - 1) / kAmxRows, sums);
     for (int64_t t = 0; t < count; ++t) {
       for (int h = 0; h < kHeads; ++h) {
         scores[h * kMaxScores + t] = sums[t * kAmxRows + h] * scale_;
@@ -118,7 +118,7 @@ class TileScores {
  private:
   static const uint32_t* Pack(const c10::BFloat16* q, int64_t head_dim) {
     thread_local std::vector<uint32_t> packed;
-    PackRowsForAmx(q, kHeads, head_dim, packed);
+    PackRowsForAmx(q, head_dim, kHeads, head_dim, packed);
     return packed.data();
   }
 

@@ -2,8 +2,6 @@
 
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 
-#include <tuple>
-
 namespace windowkv {
 namespace {
 
@@ -11,28 +9,28 @@ namespace {
 at::Tensor HeadsFirst(const at::Tensor& x) { return x.transpose(0, 1).unsqueeze(0); }
 
 // Whole groups of query heads, so that LibTorch shares out the heads evenly over its threads.
-void AttendHeads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t head_begin,
-                 int64_t head_end, bool causal, float scale, at::Tensor& out) {
+AttentionOutput AttendHeads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            int64_t head_begin, int64_t head_end, bool causal, float scale) {
   const int64_t group = q.size(1) / k.size(1);
   const int64_t kv_begin = head_begin / group;
   const int64_t kv_end = head_end / group;
-  const at::Tensor result = std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(
+  const auto [values, logsumexp] = at::_scaled_dot_product_flash_attention_for_cpu(
       HeadsFirst(q.slice(1, head_begin, head_end)), HeadsFirst(k.slice(1, kv_begin, kv_end)),
       HeadsFirst(v.slice(1, kv_begin, kv_end)), /*dropout_p=*/0.0, causal,
-      /*attn_mask=*/std::nullopt, scale));
-  out.slice(1, head_begin, head_end).copy_(result.squeeze(0).transpose(0, 1));
+      /*attn_mask=*/std::nullopt, scale);
+  return {values.squeeze(0).transpose(0, 1), logsumexp.squeeze(0)};
 }
 
 }  // namespace
 
-void PrefillAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                      int64_t head_begin, int64_t head_end, float scale, at::Tensor& out) {
-  AttendHeads(q, k, v, head_begin, head_end, /*causal=*/true, scale, out);
+AttentionOutput PrefillAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                 int64_t head_begin, int64_t head_end, float scale) {
+  return AttendHeads(q, k, v, head_begin, head_end, /*causal=*/true, scale);
 }
 
-void LastTokenAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float scale,
-                        at::Tensor& out) {
-  AttendHeads(q, k, v, 0, q.size(1), /*causal=*/false, scale, out);
+at::Tensor LastTokenAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                              float scale) {
+  return AttendHeads(q, k, v, 0, q.size(1), /*causal=*/false, scale).values;
 }
 
 }  // namespace windowkv

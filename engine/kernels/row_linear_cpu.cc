@@ -161,8 +161,8 @@ WINDOWKV_TARGET_AVX512 void RunAmx(const Args<c10::BFloat16, Out>& a, int64_t be
   for (int64_t group = begin; group < whole_groups; group += kGroups) {
     const int64_t groups = std::min(kGroups, whole_groups - group);
     for (int64_t first = 0; first < a.rows; first += kAmxRows) {
-      AmxProducts(a.weight + group * kLanes * a.in, a.packed + first / kAmxRows * block_pairs, a.in,
-                  groups, sums);
+      AmxProducts(a.weight + group * kLanes * a.in, a.in, a.packed + first / kAmxRows * block_pairs,
+                  a.in, groups, sums);
       const int64_t rows = std::min(kAmxRows, a.rows - first);
       for (int64_t g = 0; g < groups; ++g) {
         const float* tile = sums + g * kLanes * kAmxRows;
@@ -210,7 +210,7 @@ void Run(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
     // The choice depends on the weight alone: a row is computed alike in any batch.
     if (HasAmxBfloat16() && args.in % kAmxDepth == 0) {
       thread_local std::vector<uint32_t> packed;
-      PackRowsForAmx(args.x, args.rows, args.in, packed);
+      PackRowsForAmx(args.x, args.in, args.rows, args.in, packed);
       args.packed = packed.data();
       return ParallelRange<Args<T, Out>>(&RunAmx<Out>, args, groups, grain);
     }

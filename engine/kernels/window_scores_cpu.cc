@@ -1,57 +1,12 @@
 #include "engine/kernels/window_scores_cpu.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
-#include <vector>
 
-#include "engine/kernels/exp.h"
 #include "engine/kernels/isa.h"
-#include "engine/kernels/vec.h"
 
 namespace windowkv {
 namespace {
-
-struct SoftmaxArgs {
-  float* logits;
-  float* scores;
-  int64_t observation;
-  int64_t tokens;
-};
-
-// Replaces `visible` logits by their exponentials relative to the maximum; returns their sum.
-WINDOWKV_KERNEL_INLINE float Exponentiate(float* row, int64_t visible) {
-  const int64_t whole = visible / kLanes * kLanes;
-  float maximum = row[0];
-  for (int64_t i = 0; i < visible; ++i) maximum = std::max(maximum, row[i]);
-  Vec sums = {};
-  for (int64_t i = 0; i < whole; i += kLanes) {
-    const Vec e = Exp(Load(row + i) - maximum);
-    Store(row + i, e);
-    sums += e;
-  }
-  float sum = Sum(sums);
-  for (int64_t i = whole; i < visible; ++i) {
-    row[i] = std::exp(row[i] - maximum);
-    sum += row[i];
-  }
-  return sum;
-}
-
-struct SoftmaxBody {
-  WINDOWKV_KERNEL_INLINE static void Run(const SoftmaxArgs& a, int64_t begin, int64_t end) {
-    const int64_t review = a.tokens - a.observation;
-    for (int64_t head = begin; head < end; ++head) {
-      float* scores = a.scores + head * review;
-      std::fill_n(scores, review, 0.0f);
-      for (int64_t i = 0; i < a.observation; ++i) {
-        float* row = a.logits + (head * a.observation + i) * a.tokens;
-        const float scale = 1.0f / Exponentiate(row, review + i + 1);
-        for (int64_t j = 0; j < review; ++j) scores[j] += row[j] * scale;
-      }
-    }
-  }
-};
 
 struct ReduceArgs {
   const float* token_scores;
@@ -93,12 +48,6 @@ struct ReduceBody {
 };
 
 }  // namespace
-
-void SumAttentionCpu(float* logits, int64_t num_heads, int64_t observation, int64_t tokens,
-                     float* scores) {
-  const SoftmaxArgs args{logits, scores, observation, tokens};
-  ParallelKernel<SoftmaxBody>(args, num_heads, /*grain=*/1);
-}
 
 void ReduceWindowsCpu(const float* token_scores, int64_t num_heads, int64_t tokens,
                       int32_t window_size, WindowReduction reduction, float* scores) {

@@ -7,12 +7,6 @@
 
 namespace windowkv {
 
-// Softmax of every row of `logits` [num_heads, observation, tokens] (overwritten), query i seeing
-// tokens - observation + i + 1 keys; scores [num_heads, tokens - observation] is the sum over
-// queries.
-void SumAttentionCpu(float* logits, int64_t num_heads, int64_t observation, int64_t tokens,
-                     float* scores);
-
 // scores: [ceil(tokens / window_size)].
 void ReduceWindowsCpu(const float* token_scores, int64_t num_heads, int64_t tokens,
                       int32_t window_size, WindowReduction reduction, float* scores);

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/status.h"
-#include "engine/kv_cache/window_selection.h"
+#include "engine/cache_policy/policy.h"
 
 namespace windowkv {
 namespace {
@@ -18,10 +18,14 @@ KvCacheManager::KvCacheManager(const Geometry& geometry)
 
 absl::StatusOr<CachePlan> KvCacheManager::Plan(const CacheConfig& config, int32_t prompt_tokens,
                                                int32_t max_tokens) const {
-  CachePlan plan{config, PlanLayerGroups(config, geometry_.num_layers, prompt_tokens),
-                 prompt_tokens, 0};
+  const Policy& policy = PolicyOf(config.policy);
+  CachePlan plan{config, policy.Plan(config, geometry_.num_layers, prompt_tokens), prompt_tokens,
+                 ObservedQueries::kNone, 0};
   for (const LayerGroup& group : plan.groups) {
-    const int64_t kept = MaxKeptTokens(config, group.budget_tokens, prompt_tokens);
+    if (policy.MustSelect(config, group.budget_tokens, prompt_tokens)) {
+      plan.observed = policy.observed();
+    }
+    const int64_t kept = policy.MaxKept(config, group.budget_tokens, prompt_tokens);
     plan.blocks += group.num_layers * BlocksFor(kept + max_tokens, geometry_.block_size);
   }
   if (plan.blocks <= geometry_.num_blocks) return plan;
@@ -42,10 +46,10 @@ Receipt KvCacheManager::MakeReceipt(const SequenceKvCache& cache, bool echo_kept
   receipt.strategy = cache.config().strategy;
   for (size_t g = 0; g < cache.groups().size(); ++g) {
     const LayerGroup& group = cache.groups()[g];
-    const std::vector<TokenRange>& kept = cache.kept(static_cast<int32_t>(g));
+    const KeptTokens& kept = cache.kept(static_cast<int32_t>(g));
     receipt.groups.push_back(
-        {group.first_layer, group.num_layers, group.budget_tokens, CountTokens(kept), {}});
-    if (echo_kept_ranges) receipt.groups.back().kept_ranges = kept;
+        {group.first_layer, group.num_layers, group.budget_tokens, kept.count(), {}});
+    if (echo_kept_ranges) receipt.groups.back().kept = kept;
   }
   receipt.bytes_full = FullBytes(cache.prompt_tokens());
   receipt.bytes_kept = cache.held_blocks() * geometry_.block_bytes;

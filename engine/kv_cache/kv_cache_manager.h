@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "absl/status/statusor.h"
+#include "engine/cache_policy/cache_config.h"
 #include "engine/kv_cache/block_allocator.h"
-#include "engine/kv_cache/cache_config.h"
 #include "engine/kv_cache/receipt.h"
 #include "engine/kv_cache/sequence_kv_cache.h"
 

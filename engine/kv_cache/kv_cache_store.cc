@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/cache_policy/token_ranges.h"
 #include "engine/kernels/kv_scatter.h"
-#include "engine/kv_cache/window_selection.h"
 
 namespace windowkv {
 
@@ -34,11 +34,11 @@ absl::StatusOr<KvCacheStore> KvCacheStore::Create(const Config& config) {
   }
 }
 
-void KvCacheStore::Scatter(const at::Tensor& k, const at::Tensor& v,
-                           const std::vector<TokenRange>& kept, int32_t layer,
-                           SequenceKvCache& cache) {
-  const std::vector<int32_t> positions = Expand(kept);
-  cache.Grow(layer, static_cast<int32_t>(positions.size()));
+void KvCacheStore::Scatter(const at::Tensor& k, const at::Tensor& v, const KeptTokens& kept,
+                           int32_t layer, SequenceKvCache& cache) {
+  std::vector<std::vector<int32_t>> positions;
+  for (const std::vector<TokenRange>& ranges : kept.heads) positions.push_back(Expand(ranges));
+  cache.Grow(layer, kept.count());
   KvScatter(k, v, positions, cache.blocks(layer), pool_);
 }
 

@@ -35,8 +35,8 @@ class KvCacheStore {
 
   // Copies the tokens that the layer keeps from prefill scratch into new blocks of `cache`.
   //   k, v: [tokens, num_kv_heads, head_dim], contiguous
-  void Scatter(const at::Tensor& k, const at::Tensor& v, const std::vector<TokenRange>& kept,
-               int32_t layer, SequenceKvCache& cache);
+  void Scatter(const at::Tensor& k, const at::Tensor& v, const KeptTokens& kept, int32_t layer,
+               SequenceKvCache& cache);
 
   // Where the newest token of the layer goes, after SequenceKvCache::Grow.
   KvRow NewestSlot(const SequenceKvCache& cache, int32_t layer);

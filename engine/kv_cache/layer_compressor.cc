@@ -1,26 +1,23 @@
 #include "engine/kv_cache/layer_compressor.h"
 
-#include <vector>
-
 #include "engine/base/monotonic_clock.h"
-#include "engine/kernels/window_scores.h"
-#include "engine/kv_cache/window_selection.h"
+#include "engine/cache_policy/layer_attention.h"
+#include "engine/cache_policy/policy.h"
 
 namespace windowkv {
 namespace {
 
-std::vector<TokenRange> Select(const LayerScratch& scratch, const LayerGroup& group,
-                               float attention_scale, const SequenceKvCache& cache) {
+KeptTokens Select(const LayerScratch& scratch, const LayerGroup& group, float attention_scale,
+                  const SequenceKvCache& cache) {
   const CacheConfig& config = cache.config();
+  const Policy& policy = PolicyOf(config.policy);
   const int32_t tokens = cache.prompt_tokens();
-  std::vector<float> scores;
-  if (MustSelect(config, group.budget_tokens, tokens)) {
-    const auto reduction =
-        config.strategy == Strategy::kMean ? WindowReduction::kMean : WindowReduction::kTopHalfMean;
-    scores = WindowScores(TokenScores(scratch.observation_q, scratch.k, attention_scale),
-                          config.window_size, reduction);
+  Scores scores;
+  if (policy.MustSelect(config, group.budget_tokens, tokens)) {
+    scores = policy.Observe(config,
+                            {scratch.k, scratch.observation_q, scratch.key_mass, attention_scale});
   }
-  return SelectWindows(config, group.budget_tokens, tokens, scores);
+  return policy.Select(config, group.budget_tokens, tokens, scores);
 }
 
 }  // namespace

@@ -16,12 +16,13 @@ struct LayerScratch {
   at::Tensor k;              // [tokens, num_kv_heads, head_dim]
   at::Tensor v;              // [tokens, num_kv_heads, head_dim]
   at::Tensor observation_q;  // [observation, num_heads, head_dim]
-  int64_t bytes() const;     // of k and v
+  at::Tensor key_mass;    // [num_heads, tokens] float32; undefined unless all queries are observed
+  int64_t bytes() const;  // of k and v
 };
 
-// Called when the attention of `layer` is done: the leader of a group scores the windows and
-// selects, every layer copies what it keeps into packed blocks of `cache`. The scratch may be
-// reused afterwards.
+// Called when the attention of `layer` is done: the leader of a group observes and selects by the
+// sequence's policy, every layer copies what it keeps into packed blocks of `cache`. The scratch
+// may be reused afterwards.
 void CompressLayer(const LayerScratch& scratch, int32_t layer, float attention_scale,
                    KvCacheStore& store, SequenceKvCache& cache);
 

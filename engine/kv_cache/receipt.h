@@ -2,12 +2,13 @@
 #define WINDOWKV_ENGINE_KV_CACHE_RECEIPT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "engine/base/task.h"
-#include "engine/kv_cache/cache_config.h"
+#include "engine/cache_policy/cache_config.h"
 
 namespace windowkv {
 
@@ -16,9 +17,9 @@ struct Receipt {
   struct Group {
     int32_t first_layer = 0;
     int32_t num_layers = 0;
-    int32_t budget_tokens = 0;            // prompt tokens each layer was allowed
-    int32_t kept_tokens = 0;              // prompt tokens each layer kept
-    std::vector<TokenRange> kept_ranges;  // only when asked for
+    int32_t budget_tokens = 0;  // prompt tokens each layer was allowed
+    int32_t kept_tokens = 0;    // prompt tokens each layer kept
+    KeptTokens kept;            // only when asked for
   };
   CachePolicy policy = CachePolicy::kFull;
   std::vector<Group> groups;
@@ -26,7 +27,7 @@ struct Receipt {
   int64_t bytes_kept = 0;          // blocks held after compression
   int64_t bytes_prefill_peak = 0;  // kept blocks plus one layer's scratch, at most
   TaskVerdict task;
-  Strategy strategy = Strategy::kMean;
+  std::optional<Strategy> strategy;
   absl::Duration selection_time;
 };
 

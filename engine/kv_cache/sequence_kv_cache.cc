@@ -58,9 +58,7 @@ int64_t SequenceKvCache::held_blocks() const {
   return held;
 }
 
-void SequenceKvCache::SetKept(int32_t group, std::vector<TokenRange> kept) {
-  kept_[group] = std::move(kept);
-}
+void SequenceKvCache::SetKept(int32_t group, KeptTokens kept) { kept_[group] = std::move(kept); }
 
 void SequenceKvCache::Grow(int32_t layer, int32_t tokens) {
   Layer& grown = layers_[layer];

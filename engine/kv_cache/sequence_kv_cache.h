@@ -5,9 +5,10 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "engine/cache_policy/cache_config.h"
+#include "engine/cache_policy/layer_groups.h"
+#include "engine/cache_policy/policy.h"
 #include "engine/kv_cache/block_allocator.h"
-#include "engine/kv_cache/cache_config.h"
-#include "engine/kv_cache/layer_groups.h"
 
 namespace windowkv {
 
@@ -16,7 +17,8 @@ struct CachePlan {
   CacheConfig config;
   std::vector<LayerGroup> groups;
   int32_t prompt_tokens = 0;
-  int64_t blocks = 0;  // all layers, growth while decoding included
+  ObservedQueries observed = ObservedQueries::kNone;  // by the layers that drop something
+  int64_t blocks = 0;                                 // all layers, growth while decoding included
 };
 
 // The blocks one sequence owns: a table of block ids and a cached length per layer. Returns them,
@@ -44,8 +46,8 @@ class SequenceKvCache {
   int64_t held_blocks() const;
 
   // What the group's leader decided, for its followers and the receipt.
-  void SetKept(int32_t group, std::vector<TokenRange> kept);
-  const std::vector<TokenRange>& kept(int32_t group) const { return kept_[group]; }
+  void SetKept(int32_t group, KeptTokens kept);
+  const KeptTokens& kept(int32_t group) const { return kept_[group]; }
 
   // Takes blocks for `tokens` more tokens of the layer, within the reservation.
   void Grow(int32_t layer, int32_t tokens);
@@ -67,7 +69,7 @@ class SequenceKvCache {
   BlockAllocator* allocator_;  // null after a move
   int64_t reserved_;           // not taken yet
   std::vector<Layer> layers_;
-  std::vector<std::vector<TokenRange>> kept_;  // per group
+  std::vector<KeptTokens> kept_;  // per group
   int64_t prefill_peak_bytes_ = 0;
   absl::Duration selection_time_;
 };

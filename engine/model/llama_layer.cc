@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/base/status.h"
+#include "engine/kernels/key_mass.h"
 #include "engine/kernels/prefill_attention.h"
 #include "engine/kernels/rms_norm.h"
 
@@ -77,7 +78,7 @@ void LlamaLayer::Project(int32_t begin, int32_t end, const at::Tensor& rope,
   const at::Tensor x = state.hidden.slice(0, begin, end);
   at::Tensor normed = at::empty_like(x);
   RmsNorm(x, input_norm_, eps_, normed);
-  if (is_last_) {
+  if (is_last_ && !state.observes_all_queries()) {
     ProjectKeysAndLastQueries(begin, end, normed, rope, state);
   } else {
     ProjectAll(begin, end, normed, rope, state);
@@ -111,14 +112,21 @@ void LlamaLayer::ProjectKeysAndLastQueries(int32_t begin, int32_t end, const at:
 }
 
 void LlamaLayer::Attend(int32_t head_begin, int32_t head_end, PrefillState& state) const {
-  const LayerScratch& scratch = state.scratch;
-  if (!is_last_) {
-    PrefillAttention(state.q, scratch.k, scratch.v, head_begin, head_end, scale_, state.q);
+  LayerScratch& scratch = state.scratch;
+  if (is_last_ && !state.observes_all_queries()) {
+    const int64_t last_query = scratch.observation_q.size(0) - 1;
+    state.q.slice(0, state.q.size(0) - 1)
+        .copy_(LastTokenAttention(scratch.observation_q.slice(0, last_query), scratch.k, scratch.v,
+                                  scale_));
     return;
   }
-  const int64_t last_query = scratch.observation_q.size(0) - 1;
-  at::Tensor out = state.q.slice(0, state.q.size(0) - 1);
-  LastTokenAttention(scratch.observation_q.slice(0, last_query), scratch.k, scratch.v, scale_, out);
+  const AttentionOutput attended =
+      PrefillAttention(state.q, scratch.k, scratch.v, head_begin, head_end, scale_);
+  if (state.observes_all_queries()) {
+    state.logsumexp.slice(0, head_begin, head_end).copy_(attended.logsumexp);
+    KeyMass(state.q, scratch.k, state.logsumexp, head_begin, head_end, scale_, scratch.key_mass);
+  }
+  state.q.slice(1, head_begin, head_end).copy_(attended.values);
 }
 
 void LlamaLayer::Finish(int32_t begin, int32_t end, PrefillState& state) const {

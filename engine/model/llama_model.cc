@@ -50,7 +50,7 @@ LlamaModel::LlamaModel(const LlamaConfig& config, Embedding embedding,
       output_(std::move(output)),
       rope_(MakeRopeTable(config.rope, config.head_dim, config.context_length)) {}
 
-PrefillState LlamaModel::StartPrefill(std::vector<int32_t> tokens, int32_t observation) const {
+PrefillState LlamaModel::StartPrefill(std::vector<int32_t> tokens, const CachePlan& plan) const {
   const int64_t count = static_cast<int64_t>(tokens.size());
   const auto options = at::TensorOptions().dtype(dtype_);
   PrefillState state;
@@ -62,8 +62,15 @@ PrefillState LlamaModel::StartPrefill(std::vector<int32_t> tokens, int32_t obser
   state.q = at::empty({count, config_.num_heads, config_.head_dim}, options);
   state.scratch.k = at::empty({count, config_.num_kv_heads, config_.head_dim}, options);
   state.scratch.v = at::empty({count, config_.num_kv_heads, config_.head_dim}, options);
+  // The last layer's attention needs the last query in any case.
+  const int64_t observation =
+      plan.observed == ObservedQueries::kLast ? plan.config.observation_tokens : 1;
   state.scratch.observation_q = at::empty(
       {std::min<int64_t>(observation, count), config_.num_heads, config_.head_dim}, options);
+  if (plan.observed == ObservedQueries::kAll) {
+    state.logsumexp = at::empty({config_.num_heads, count}, options.dtype(at::kFloat));
+    state.scratch.key_mass = at::empty_like(state.logsumexp);
+  }
   return state;
 }
 

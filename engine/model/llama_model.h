@@ -33,8 +33,8 @@ class LlamaModel {
   static absl::StatusOr<LlamaModel> Load(const std::string& dir, const LlamaConfig& config,
                                          at::ScalarType dtype);
 
-  // Activations for a prompt; `observation` last queries are kept for scoring.
-  PrefillState StartPrefill(std::vector<int32_t> tokens, int32_t observation) const;
+  // Activations for a prompt that will be compressed by `plan`.
+  PrefillState StartPrefill(std::vector<int32_t> tokens, const CachePlan& plan) const;
 
   // One slice. After the last slice of a layer's attention the layer is compressed into `cache`.
   void RunPrefillSlice(const PrefillSlice& slice, PrefillState& state, KvCacheStore& store,

@@ -28,21 +28,26 @@ struct PrefillSlice {
   int64_t cost = 0;  // multiply-adds, roughly
 };
 
-// All slices of a prompt in order. They depend on the prompt's length alone, not on what else runs,
-// so a prompt is always computed in the same pieces and gives the same numbers. Attention slices
-// take so many whole head groups that `num_threads` threads get equal numbers of heads: half a
-// head's triangle is not half its work.
+// All slices of a prompt in order. They depend on the prompt's length and policy alone, not on what
+// else runs, so a prompt is always computed in the same pieces and gives the same numbers.
+// Attention slices take so many whole head groups that `num_threads` threads get equal numbers of
+// heads: half a head's triangle is not half its work. Where all queries are observed, the last
+// layer computes them all too, and attention costs about twice as much.
 std::vector<PrefillSlice> PlanPrefill(const LlamaConfig& config, int32_t prompt_tokens,
-                                      int32_t chunk_rows, int32_t num_threads = 1);
+                                      ObservedQueries observed, int32_t chunk_rows,
+                                      int32_t num_threads = 1);
 
 // The activations of one prompt while it is read; the scratch serves one layer after the other.
 // Engine thread only.
 struct PrefillState {
   std::vector<int32_t> tokens;
   std::vector<int32_t> positions;
-  at::Tensor hidden;  // [tokens, hidden_size], the residual stream
-  at::Tensor q;       // [tokens, num_heads, head_dim]; attention writes its output over it
+  at::Tensor hidden;     // [tokens, hidden_size], the residual stream
+  at::Tensor q;          // [tokens, num_heads, head_dim]; attention writes its output over it
+  at::Tensor logsumexp;  // [num_heads, tokens] float32 of the attention; as scratch.key_mass
   LayerScratch scratch;
+
+  bool observes_all_queries() const { return scratch.key_mass.defined(); }
 };
 
 }  // namespace windowkv

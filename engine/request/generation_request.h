@@ -9,7 +9,7 @@
 
 #include "absl/time/time.h"
 #include "engine/base/task.h"
-#include "engine/kv_cache/cache_config.h"
+#include "engine/cache_policy/cache_config.h"
 #include "engine/sampling/sampling_params.h"
 
 namespace windowkv {
@@ -22,12 +22,13 @@ struct ChatMessage {
 using PromptText = std::string;
 using PromptChat = std::vector<ChatMessage>;
 using PromptTokens = std::vector<int32_t>;
+using Prompt = std::variant<PromptText, PromptChat, PromptTokens>;
 
 // One client call, already converted from the wire. A value, owned by whoever holds it until it is
 // moved into Engine::Submit.
 struct GenerationRequest {
   std::string request_id;
-  std::variant<PromptText, PromptChat, PromptTokens> prompt;
+  Prompt prompt;
   SamplingParams sampling;
   CacheOptions cache;
   std::optional<TaskVerdict> task;  // unset: the engine's default task

@@ -15,6 +15,7 @@
 #include "engine/model/llama_config.h"
 #include "engine/runtime/engine_loop.h"
 #include "engine/runtime/model_runner.h"
+#include "engine/runtime/pinned_spans.h"
 #include "engine/runtime/request_counts.h"
 #include "engine/runtime/request_tokenizer.h"
 #include "engine/runtime/tokenizing_workers.h"
@@ -45,7 +46,8 @@ class LlamaEngine final : public Engine {
     GenerationRequest request;
     std::visit([&request](const auto& input) { request.prompt = input; }, prompt);
     WINDOWKV_RETURN_IF_ERROR(tokenizer_.Check(request));
-    return std::visit([this](const auto& input) { return tokenizer_.Encode(input); }, prompt);
+    WINDOWKV_ASSIGN_OR_RETURN(EncodedPrompt encoded, tokenizer_.Encode(request.prompt));
+    return std::move(encoded.ids);
   }
   std::string TokenText(int32_t token_id) const override { return tokenizer_.TokenText(token_id); }
 
@@ -65,7 +67,6 @@ class LlamaEngine final : public Engine {
 
  private:
   absl::Status Check(const GenerationRequest& request) const;
-  CacheShape Shape() const;
   // On a tokenising worker: from the request to a sequence for the engine thread.
   void Prepare(PendingRequest pending);
   absl::StatusOr<std::unique_ptr<Sequence>> MakeSequence(PendingRequest& pending);
@@ -81,16 +82,12 @@ class LlamaEngine final : public Engine {
   TokenizingWorkers workers_;  // last: its threads add to the loop
 };
 
-CacheShape LlamaEngine::Shape() const {
-  return {info_.num_layers, info_.context_length, info_.block_bytes / info_.block_size,
-          info_.block_size};
-}
-
 absl::Status LlamaEngine::Check(const GenerationRequest& request) const {
   WINDOWKV_RETURN_IF_ERROR(tokenizer_.Check(request));
   WINDOWKV_RETURN_IF_ERROR(
       ValidateSamplingParams(request.sampling, {info_.vocab_size, info_.context_length}));
-  return ValidateCacheOptions(request.cache, config_.cache_defaults, Shape());
+  WINDOWKV_RETURN_IF_ERROR(ValidateCacheOptions(request.cache, info_.cache_rules));
+  return CheckPinnedSpans(request);
 }
 
 absl::StatusOr<std::shared_ptr<TokenStream>> LlamaEngine::Submit(GenerationRequest request) {
@@ -131,10 +128,8 @@ void LlamaEngine::Prepare(PendingRequest pending) {
 absl::StatusOr<std::unique_ptr<Sequence>> LlamaEngine::MakeSequence(PendingRequest& pending) {
   GenerationRequest& request = pending.request;
   auto sequence = std::make_unique<Sequence>();
-  WINDOWKV_ASSIGN_OR_RETURN(
-      sequence->prompt,
-      std::visit([this](const auto& input) { return tokenizer_.Encode(input); }, request.prompt));
-  const int32_t tokens = static_cast<int32_t>(sequence->prompt.size());
+  WINDOWKV_ASSIGN_OR_RETURN(EncodedPrompt prompt, tokenizer_.Encode(request.prompt));
+  const int32_t tokens = static_cast<int32_t>(prompt.ids.size());
   if (tokens >= info_.context_length) {
     return absl::OutOfRangeError(absl::StrCat("the prompt has ", tokens,
                                               " tokens, the model's context holds ",
@@ -148,13 +143,16 @@ absl::StatusOr<std::unique_ptr<Sequence>> LlamaEngine::MakeSequence(PendingReque
   sequence->sampling.min_tokens =
       std::min(sequence->sampling.min_tokens, sequence->sampling.max_tokens);
   if (!sequence->sampling.seed) sequence->sampling.seed = next_seed_.fetch_add(1);
-  sequence->task = request.task.value_or(TaskVerdict{config_.cache_defaults.task, 0, ""});
+  sequence->task = request.task.value_or(TaskVerdict{info_.cache_rules.defaults.task, 0, ""});
+  WINDOWKV_ASSIGN_OR_RETURN(std::vector<TokenRange> pinned,
+                            ResolvePinnedSpans(request, prompt, tokenizer_.tokenizer()));
   WINDOWKV_ASSIGN_OR_RETURN(const CacheConfig cache,
-                            ResolveCacheOptions(request.cache, config_.cache_defaults, Shape(),
-                                                sequence->task.task, tokens));
+                            ResolveCacheOptions(request.cache, info_.cache_rules,
+                                                sequence->task.task, tokens, std::move(pinned)));
+  sequence->prompt = std::move(prompt.ids);
   WINDOWKV_ASSIGN_OR_RETURN(sequence->plan,
                             loop_.Plan(cache, tokens, sequence->sampling.max_tokens));
-  sequence->slice_costs = loop_.SliceCosts(tokens);
+  sequence->slice_costs = loop_.SliceCosts(sequence->plan);
   sequence->echo_kept_ranges = request.echo_kept_ranges;
   sequence->deadline = pending.deadline;
   sequence->arrival = pending.arrival;
@@ -171,6 +169,14 @@ at::ScalarType ChooseDtype(ComputeDtype dtype, const LlamaConfig& model) {
       break;
   }
   return HasFastBfloat16() && model.torch_dtype != "float32" ? at::kBFloat16 : at::kFloat;
+}
+
+CacheRules MakeRules(const EngineConfig& config, const LlamaConfig& model,
+                     const KvCacheManager::Geometry& geometry) {
+  return {config.cache_defaults,
+          config.cache_limits,
+          {model.num_layers, model.context_length, geometry.block_bytes / geometry.block_size,
+           geometry.block_size}};
 }
 
 ModelInfo MakeInfo(const EngineConfig& config, const LlamaConfig& model, at::ScalarType dtype,
@@ -191,7 +197,7 @@ ModelInfo MakeInfo(const EngineConfig& config, const LlamaConfig& model, at::Sca
   info.block_bytes = geometry.block_bytes;
   info.kv_pool_bytes = geometry.num_blocks * geometry.block_bytes;
   info.chat_template = tokenizer.chat_family();
-  info.cache_defaults = config.cache_defaults;
+  info.cache_rules = MakeRules(config, model, geometry);
   info.sampling_defaults = sampling_defaults;
   return info;
 }
@@ -218,9 +224,10 @@ absl::Status CheckConfig(const EngineConfig& config, const LlamaConfig& model) {
   }
   defaults.beta = config.cache_defaults.beta;
   defaults.sink_tokens = config.cache_defaults.sink_tokens;
-  const CacheShape shape{model.num_layers, model.context_length, 1, config.block_size};
-  return Annotate(ValidateCacheOptions(defaults, config.cache_defaults, shape),
-                  "the server's default");
+  const CacheRules rules{config.cache_defaults,
+                         config.cache_limits,
+                         {model.num_layers, model.context_length, 1, config.block_size}};
+  return Annotate(ValidateCacheOptions(defaults, rules), "the server's default");
 }
 
 }  // namespace

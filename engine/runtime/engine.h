@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "engine/base/engine_metrics.h"
-#include "engine/kv_cache/cache_config.h"
+#include "engine/cache_policy/cache_config.h"
 #include "engine/request/generation_request.h"
 #include "engine/request/token_stream.h"
 #include "engine/sampling/sampling_params.h"
@@ -35,6 +35,7 @@ struct EngineConfig {
   int32_t tokenizer_threads = 1;
   int32_t prefill_chunk = 2048;  // query rows of one layer in a prefill slice
   CacheDefaults cache_defaults;
+  CacheLimits cache_limits;
 };
 
 // Facts about the loaded model, constant after Engine::Create.
@@ -52,7 +53,7 @@ struct ModelInfo {
   int64_t block_bytes = 0;
   int64_t kv_pool_bytes = 0;
   std::string chat_template;  // "llama3", "chatml" or empty
-  CacheDefaults cache_defaults;
+  CacheRules cache_rules;
   SamplingParams sampling_defaults;
 };
 

@@ -51,9 +51,7 @@ class EngineLoop {
                                  int32_t max_tokens) const {
     return cache_manager_.Plan(config, prompt_tokens, max_tokens);
   }
-  std::vector<int64_t> SliceCosts(int32_t prompt_tokens) const {
-    return runner_->SliceCosts(prompt_tokens);
-  }
+  std::vector<int64_t> SliceCosts(const CachePlan& plan) const { return runner_->SliceCosts(plan); }
 
   int64_t available_blocks() const { return available_blocks_.load(std::memory_order_relaxed); }
   absl::Duration heartbeat_age() const;

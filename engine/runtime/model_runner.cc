@@ -35,12 +35,14 @@ void ModelRunner::PrepareThread(int32_t num_threads) {
   if (num_threads > 0) at::set_num_threads(num_threads);
 }
 
-std::vector<int64_t> ModelRunner::SliceCosts(int32_t prompt_tokens) const {
+std::vector<PrefillSlice> ModelRunner::PlanSlices(const CachePlan& plan) const {
+  return PlanPrefill(model_.config(), plan.prompt_tokens, plan.observed, config_.prefill_chunk,
+                     config_.num_threads);
+}
+
+std::vector<int64_t> ModelRunner::SliceCosts(const CachePlan& plan) const {
   std::vector<int64_t> costs;
-  for (const PrefillSlice& slice :
-       PlanPrefill(model_.config(), prompt_tokens, config_.prefill_chunk, config_.num_threads)) {
-    costs.push_back(slice.cost);
-  }
+  for (const PrefillSlice& slice : PlanSlices(plan)) costs.push_back(slice.cost);
   return costs;
 }
 
@@ -51,9 +53,8 @@ absl::StatusOr<std::optional<at::Tensor>> ModelRunner::Prefill(const Batch& batc
     c10::InferenceMode guard;
     if (prefilling_ != &sequence) {
       prefilling_ = &sequence;
-      slices_ = PlanPrefill(model_.config(), static_cast<int32_t>(sequence.prompt.size()),
-                            config_.prefill_chunk, config_.num_threads);
-      prefill_ = model_.StartPrefill(sequence.prompt, sequence.plan.config.observation_tokens);
+      slices_ = PlanSlices(sequence.plan);
+      prefill_ = model_.StartPrefill(sequence.prompt, sequence.plan);
     }
     for (size_t i = 0; i < batch.num_slices; ++i) {
       model_.RunPrefillSlice(slices_[sequence.slices_done++], prefill_, store_, *sequence.cache);

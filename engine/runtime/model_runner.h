@@ -35,7 +35,7 @@ class ModelRunner {
   static void PrepareThread(int32_t num_threads);
 
   // Costs of a prompt's slices, for Sequence::slice_costs. Thread-safe.
-  std::vector<int64_t> SliceCosts(int32_t prompt_tokens) const;
+  std::vector<int64_t> SliceCosts(const CachePlan& plan) const;
 
   const KvCacheManager::Geometry& cache_geometry() const { return store_.geometry(); }
 
@@ -52,6 +52,7 @@ class ModelRunner {
  private:
   ModelRunner(const Config& config, LlamaModel model, KvCacheStore store)
       : config_(config), model_(std::move(model)), store_(std::move(store)) {}
+  std::vector<PrefillSlice> PlanSlices(const CachePlan& plan) const;
 
   Config config_;
   LlamaModel model_;

@@ -2,12 +2,10 @@
 
 #include <string_view>
 
+#include "engine/cache_policy/policy.h"
+
 namespace windowkv {
 namespace {
-
-std::string_view PolicyWord(CachePolicy policy) {
-  return policy == CachePolicy::kFull ? "full" : "windowkv";
-}
 
 std::string_view TaskWord(Task task) {
   return task == Task::kLocalization ? "localization" : "aggregation";
@@ -37,7 +35,7 @@ Usage MakeUsage(const Sequence& sequence) {
 EngineMetrics::RequestEnd MakeRequestEnd(const Sequence& sequence, const FinishedEvent& event,
                                          absl::Duration end_to_end) {
   EngineMetrics::RequestEnd end;
-  end.policy = PolicyWord(event.receipt.policy);
+  end.policy = PolicyOf(event.receipt.policy).name();
   end.task = TaskWord(sequence.task.task);
   end.finish_reason = event.reason == FinishReason::kStop ? "stop" : "length";
   end.prompt_tokens = event.usage.prompt_tokens;

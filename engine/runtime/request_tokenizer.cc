@@ -52,7 +52,7 @@ absl::Status RequestTokenizer::Check(const GenerationRequest& request) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<int32_t>> RequestTokenizer::Encode(const PromptText& text) const {
+std::vector<int32_t> RequestTokenizer::EncodeText(const PromptText& text) const {
   std::vector<int32_t> ids;
   if (const auto bos = tokenizer_->bos_id()) ids.push_back(*bos);
   const std::vector<int32_t> body = tokenizer_->Encode(text, SpecialTokens::kParse);
@@ -62,8 +62,17 @@ absl::StatusOr<std::vector<int32_t>> RequestTokenizer::Encode(const PromptText& 
   return ids;
 }
 
-absl::StatusOr<std::vector<int32_t>> RequestTokenizer::Encode(const PromptChat& chat) const {
-  return chat_template_.Encode(Messages(chat), *tokenizer_);
+absl::StatusOr<EncodedPrompt> RequestTokenizer::Encode(const Prompt& prompt) const {
+  if (const auto* text = std::get_if<PromptText>(&prompt))
+    return EncodedPrompt{EncodeText(*text), {}};
+  if (const auto* tokens = std::get_if<PromptTokens>(&prompt)) return EncodedPrompt{*tokens, {}};
+  WINDOWKV_ASSIGN_OR_RETURN(
+      EncodedChat chat, chat_template_.Encode(Messages(std::get<PromptChat>(prompt)), *tokenizer_));
+  EncodedPrompt encoded{std::move(chat.ids), {}};
+  for (const EncodedChat::Span& span : chat.messages) {
+    encoded.messages.push_back({span.begin, span.end});
+  }
+  return encoded;
 }
 
 std::string RequestTokenizer::TokenText(int32_t id) const {

@@ -14,6 +14,12 @@
 
 namespace windowkv {
 
+// The ids of a prompt, and where a chat's messages stand in them.
+struct EncodedPrompt {
+  std::vector<int32_t> ids;
+  std::vector<TokenRange> messages;
+};
+
 // Turns a request's input into the ids the model reads. Constant after Create; thread-safe.
 class RequestTokenizer {
  public:
@@ -25,9 +31,7 @@ class RequestTokenizer {
   // range, a bad chat message), FAILED_PRECONDITION (chat input without a known template).
   absl::Status Check(const GenerationRequest& request) const;
 
-  absl::StatusOr<std::vector<int32_t>> Encode(const PromptText& text) const;
-  absl::StatusOr<std::vector<int32_t>> Encode(const PromptChat& chat) const;
-  absl::StatusOr<std::vector<int32_t>> Encode(const PromptTokens& tokens) const { return tokens; }
+  absl::StatusOr<EncodedPrompt> Encode(const Prompt& prompt) const;
 
   // The text of one token alone, special tokens included; always valid UTF-8.
   std::string TokenText(int32_t id) const;
@@ -36,6 +40,8 @@ class RequestTokenizer {
   std::string_view chat_family() const { return chat_template_.family(); }
 
  private:
+  std::vector<int32_t> EncodeText(const PromptText& text) const;
+
   RequestTokenizer(std::unique_ptr<Tokenizer> tokenizer, ChatTemplate chat_template,
                    int32_t vocab_size)
       : tokenizer_(std::move(tokenizer)),

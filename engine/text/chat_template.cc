@@ -72,26 +72,33 @@ class PromptWriter {
 
   void Token(int32_t id) {
     EncodeText();
-    ids_.push_back(id);
+    chat_.ids.push_back(id);
   }
   void Text(std::initializer_list<std::string_view> parts) {
     for (const std::string_view part : parts) text_ += part;
   }
-  std::vector<int32_t> Finish() && {
+  // A message begins and ends at a special token.
+  void BeginMessage() { chat_.messages.push_back({Size(), 0}); }
+  void EndMessage() { chat_.messages.back().end = Size(); }
+  EncodedChat Finish() && {
     EncodeText();
-    return std::move(ids_);
+    return std::move(chat_);
   }
 
  private:
+  int32_t Size() {
+    EncodeText();
+    return static_cast<int32_t>(chat_.ids.size());
+  }
   void EncodeText() {
     const std::vector<int32_t> ids = tokenizer_.Encode(text_, SpecialTokens::kAsText);
-    ids_.insert(ids_.end(), ids.begin(), ids.end());
+    chat_.ids.insert(chat_.ids.end(), ids.begin(), ids.end());
     text_.clear();
   }
 
   const Tokenizer& tokenizer_;
   std::string text_;
-  std::vector<int32_t> ids_;
+  EncodedChat chat_;
 };
 
 }  // namespace
@@ -184,15 +191,15 @@ absl::Status ChatTemplate::Check(const std::vector<Message>& messages) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<int32_t>> ChatTemplate::Encode(const std::vector<Message>& messages,
-                                                          const Tokenizer& tokenizer) const {
+absl::StatusOr<EncodedChat> ChatTemplate::Encode(const std::vector<Message>& messages,
+                                                 const Tokenizer& tokenizer) const {
   WINDOWKV_RETURN_IF_ERROR(Check(messages));
   return family_ == Family::kLlama3 ? EncodeLlama3(messages, tokenizer)
                                     : EncodeChatMl(messages, tokenizer);
 }
 
-std::vector<int32_t> ChatTemplate::EncodeLlama3(const std::vector<Message>& messages,
-                                                const Tokenizer& tokenizer) const {
+EncodedChat ChatTemplate::EncodeLlama3(const std::vector<Message>& messages,
+                                       const Tokenizer& tokenizer) const {
   PromptWriter writer(tokenizer);
   const auto header = [&](std::string_view role) {
     writer.Token(start_of_turn_);
@@ -203,22 +210,29 @@ std::vector<int32_t> ChatTemplate::EncodeLlama3(const std::vector<Message>& mess
   if (bos_) writer.Token(*bos_);
   auto message = messages.begin();
   if (!system_preamble_.empty()) {
+    const bool given = message->role == kSystem;
+    if (given) writer.BeginMessage();
     header(kSystem);
-    writer.Text({system_preamble_});
-    if (message->role == kSystem) writer.Text({Content(*message++)});
+    writer.Text({system_preamble_, given ? Content(*message) : ""});
     writer.Token(end_of_turn_);
+    if (given) {
+      writer.EndMessage();
+      ++message;
+    }
   }
   for (; message != messages.end(); ++message) {
+    writer.BeginMessage();
     header(message->role);
     writer.Text({Content(*message)});
     writer.Token(end_of_turn_);
+    writer.EndMessage();
   }
   header("assistant");
   return std::move(writer).Finish();
 }
 
-std::vector<int32_t> ChatTemplate::EncodeChatMl(const std::vector<Message>& messages,
-                                                const Tokenizer& tokenizer) const {
+EncodedChat ChatTemplate::EncodeChatMl(const std::vector<Message>& messages,
+                                       const Tokenizer& tokenizer) const {
   PromptWriter writer(tokenizer);
   const auto turn = [&](std::string_view role, std::string_view content) {
     writer.Token(start_of_turn_);
@@ -230,7 +244,11 @@ std::vector<int32_t> ChatTemplate::EncodeChatMl(const std::vector<Message>& mess
   if (!default_system_.empty() && messages.front().role != kSystem) {
     turn(kSystem, default_system_);
   }
-  for (const Message& message : messages) turn(message.role, Content(message));
+  for (const Message& message : messages) {
+    writer.BeginMessage();
+    turn(message.role, Content(message));
+    writer.EndMessage();
+  }
   writer.Token(start_of_turn_);
   writer.Text({"assistant\n"});
   return std::move(writer).Finish();

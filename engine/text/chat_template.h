@@ -13,6 +13,17 @@
 
 namespace windowkv {
 
+// A rendered conversation.
+struct EncodedChat {
+  // Half-open range of ids.
+  struct Span {
+    int32_t begin = 0;
+    int32_t end = 0;
+  };
+  std::vector<int32_t> ids;
+  std::vector<Span> messages;  // each message with its header and end of turn
+};
+
 // Renders chat messages the way a checkpoint was trained to read them. Families are recognised in
 // the checkpoint's chat template (chat_template.jinja, or chat_template in tokenizer_config.json);
 // the template language itself is not run. What a family's templates differ in is read from the
@@ -36,23 +47,21 @@ class ChatTemplate {
   // What Encode would refuse, without encoding: FAILED_PRECONDITION, INVALID_ARGUMENT.
   absl::Status Check(const std::vector<Message>& messages) const;
 
-  // The prompt's ids, beginning-of-text token and the assistant's header included. Special tokens'
+  // The prompt, beginning-of-text token and the assistant's header included. Special tokens'
   // spellings in a message's content are plain text, so a user cannot forge a turn. Roles are
   // system, user and assistant.
   // FAILED_PRECONDITION: no known template. INVALID_ARGUMENT: no message, an unknown role; the
   // field is "chat.messages" or below.
-  absl::StatusOr<std::vector<int32_t>> Encode(const std::vector<Message>& messages,
-                                              const Tokenizer& tokenizer) const;
+  absl::StatusOr<EncodedChat> Encode(const std::vector<Message>& messages,
+                                     const Tokenizer& tokenizer) const;
 
  private:
   enum class Family { kUnknown, kLlama3, kChatMl };
 
   void Recognise(std::string_view text, const Tokenizer& tokenizer);
   void Refuse(std::string_view reason);
-  std::vector<int32_t> EncodeLlama3(const std::vector<Message>& messages,
-                                    const Tokenizer& tokenizer) const;
-  std::vector<int32_t> EncodeChatMl(const std::vector<Message>& messages,
-                                    const Tokenizer& tokenizer) const;
+  EncodedChat EncodeLlama3(const std::vector<Message>& messages, const Tokenizer& tokenizer) const;
+  EncodedChat EncodeChatMl(const std::vector<Message>& messages, const Tokenizer& tokenizer) const;
   std::string_view Content(const Message& message) const;
 
   Family family_ = Family::kUnknown;

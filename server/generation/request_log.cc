@@ -4,13 +4,10 @@
 
 #include "absl/time/clock.h"
 #include "engine/base/status.h"
+#include "engine/cache_policy/policy.h"
 
 namespace windowkv {
 namespace {
-
-std::string_view PolicyWord(CachePolicy policy) {
-  return policy == CachePolicy::kFull ? "full" : "windowkv";
-}
 
 std::string_view TaskWord(Task task) {
   return task == Task::kLocalization ? "localization" : "aggregation";
@@ -25,7 +22,7 @@ bool IsServersFault(absl::StatusCode code) {
 
 void RequestLog::OnAccepted(const AcceptedEvent& event) const {
   logger_.Info("request accepted", {{"prompt_tokens", event.prompt_tokens},
-                                    {"policy", PolicyWord(event.cache.policy)},
+                                    {"policy", PolicyOf(event.cache.policy).name()},
                                     {"budget_tokens", event.cache.budget_tokens},
                                     {"task", TaskWord(event.task.task)},
                                     {"task_confidence", event.task.confidence},
@@ -37,7 +34,7 @@ void RequestLog::OnFinished(const FinishedEvent& event) const {
                {{"finish_reason", event.reason == FinishReason::kStop ? "stop" : "length"},
                 {"prompt_tokens", event.usage.prompt_tokens},
                 {"completion_tokens", event.usage.completion_tokens},
-                {"policy", PolicyWord(event.receipt.policy)},
+                {"policy", PolicyOf(event.receipt.policy).name()},
                 {"bytes_full", event.receipt.bytes_full},
                 {"bytes_kept", event.receipt.bytes_kept},
                 {"bytes_prefill_peak", event.receipt.bytes_prefill_peak},

@@ -4,9 +4,11 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "engine/cache_policy/policy.h"
 #include "engine/runtime/engine.h"
 #include "server/generation/generation_service.h"
 #include "server/metrics/http_endpoint.h"
@@ -83,8 +85,7 @@ void AddCapacityFlags(CLI::App* app, EngineConfig* engine) {
 }
 
 void AddCacheFlags(CLI::App* app, CacheDefaults* cache) {
-  AddChoice<CachePolicy>(app, "--policy", &cache->policy,
-                         {{"full", CachePolicy::kFull}, {"windowkv", CachePolicy::kWindowKv}},
+  AddChoice<CachePolicy>(app, "--policy", &cache->policy, PoliciesByName(),
                          "Cache policy of requests that name none");
   app->add_option("--budget-tokens", cache->budget_tokens,
                   "Default budget: prompt tokens kept per layer, mean over layers")
@@ -109,10 +110,30 @@ void AddCacheFlags(CLI::App* app, CacheDefaults* cache) {
                   "Task of requests that name none");
 }
 
+void AddLimitFlags(CLI::App* app, CacheLimits* limits) {
+  app->add_option("--max-budget-tokens", limits->budget_tokens,
+                  "Most prompt tokens per layer that a request may keep; 0: the context length")
+      ->check(CLI::Range(0, 1 << 24));
+  app->add_option("--max-window-size", limits->window_size, "Largest window a request may ask for")
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--max-observation-tokens", limits->observation_tokens,
+                  "Most observation tokens a request may ask for")
+      ->check(CLI::Range(1, 512));
+  app->add_option("--max-beta", limits->beta, "Largest beta a request may ask for")
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--max-sink-tokens", limits->sink_tokens,
+                  "Most sink tokens a request may ask for")
+      ->check(CLI::Range(0, 1024));
+  app->add_option("--max-pinned-spans", limits->pinned_spans,
+                  "Most pinned spans a request may name")
+      ->check(CLI::Range(0, 4096));
+}
+
 void AddFlags(ServerFlags* server, GenerationFlags* flags) {
   AddModelFlags(&server->app(), flags);
   AddCapacityFlags(&server->app(), &flags->engine);
   AddCacheFlags(&server->app(), &flags->engine.cache_defaults);
+  AddLimitFlags(&server->app(), &flags->engine.cache_limits);
   server->AddDuration("--health-timeout", &flags->health_timeout,
                       "Unhealthy when the engine has finished nothing for this long");
 }
@@ -133,7 +154,9 @@ int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSi
   auto logger = Logger::Create(kProgram, options.log_level);
   if (!logger.ok()) return Fail(logger.status());
   MetricsRegistry registry;
-  PrometheusEngineMetrics metrics(&registry, ModelName(flags.engine.model_dir));
+  std::vector<std::string> policies;
+  for (const auto& [name, policy] : PoliciesByName()) policies.push_back(name);
+  PrometheusEngineMetrics metrics(&registry, ModelName(flags.engine.model_dir), policies);
   auto engine = CreateEngine(flags.engine, &metrics);
   if (!engine.ok()) return Fail(engine.status());
   const ModelInfo& info = (*engine)->model_info();

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/status.h"
 #include "engine/base/task.h"
-#include "engine/kv_cache/cache_config.h"
+#include "engine/cache_policy/cache_config.h"
 #include "engine/request/token_stream.h"
 #include "windowkv/v1/generation.pb.h"
 #include "windowkv/v1/types.pb.h"
@@ -34,6 +34,10 @@ inline constexpr std::array kTasks = {
 inline constexpr std::array kCachePolicies = {
     WireEnum{v1::CACHE_POLICY_FULL, CachePolicy::kFull},
     WireEnum{v1::CACHE_POLICY_WINDOWKV, CachePolicy::kWindowKv},
+    WireEnum{v1::CACHE_POLICY_STREAMING_LLM, CachePolicy::kStreamingLlm},
+    WireEnum{v1::CACHE_POLICY_SNAPKV, CachePolicy::kSnapKv},
+    WireEnum{v1::CACHE_POLICY_PYRAMIDKV, CachePolicy::kPyramidKv},
+    WireEnum{v1::CACHE_POLICY_H2O, CachePolicy::kH2o},
 };
 // AUTO is the unset value: the task decides.
 inline constexpr std::array kStrategies = {

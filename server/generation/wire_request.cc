@@ -94,6 +94,21 @@ void SetBudget(const v1::CacheOptions& wire, CacheOptions* options) {
   }
 }
 
+absl::StatusOr<PinnedSpan> ToPinnedSpan(const v1::PinnedSpan& wire, int index) {
+  switch (wire.span_case()) {
+    case v1::PinnedSpan::kTokens:
+      return TokenRange{wire.tokens().begin(), wire.tokens().end()};
+    case v1::PinnedSpan::kCharacters:
+      return PinnedCharacters{wire.characters().begin(), wire.characters().end()};
+    case v1::PinnedSpan::kMessage:
+      return PinnedMessage{wire.message()};
+    case v1::PinnedSpan::SPAN_NOT_SET:
+      break;
+  }
+  return InvalidField(absl::StrCat("cache.pinned[", index, "].span"),
+                      "is not set, must be tokens, characters or message");
+}
+
 absl::StatusOr<CacheOptions> ToCacheOptions(const v1::CacheOptions& wire) {
   CacheOptions options;
   WINDOWKV_RETURN_IF_ERROR(
@@ -110,9 +125,12 @@ absl::StatusOr<CacheOptions> ToCacheOptions(const v1::CacheOptions& wire) {
   if (wire.has_observation_tokens()) options.observation_tokens = wire.observation_tokens();
   if (wire.has_beta()) options.beta = wire.beta();
   if (wire.has_sink_tokens()) options.sink_tokens = wire.sink_tokens();
-  for (const v1::TokenRange& range : wire.pinned()) {
-    options.pinned.push_back({range.begin(), range.end()});
+  for (const v1::PinnedSpan& span : wire.pinned()) {
+    WINDOWKV_ASSIGN_OR_RETURN(const PinnedSpan pinned,
+                              ToPinnedSpan(span, static_cast<int>(options.pinned.size())));
+    options.pinned.push_back(pinned);
   }
+  options.pin_system_prompt = wire.pin_system_prompt();
   return options;
 }
 

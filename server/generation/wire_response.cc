@@ -21,8 +21,10 @@ void SetCache(const CacheConfig& cache, v1::ResolvedCacheOptions* wire) {
   wire->set_shared_layers(cache.shared_layers);
   wire->set_observation_tokens(cache.observation_tokens);
   wire->set_beta(cache.beta);
-  wire->set_strategy(ToWireEnum(kStrategies, std::optional(cache.strategy)));
-  wire->set_accounting(ToWireEnum(kAccountings, cache.accounting));
+  if (cache.strategy) wire->set_strategy(ToWireEnum(kStrategies, cache.strategy));
+  if (cache.policy != CachePolicy::kFull) {
+    wire->set_accounting(ToWireEnum(kAccountings, cache.accounting));
+  }
   wire->set_sink_tokens(cache.sink_tokens);
   for (const TokenRange& range : cache.pinned) SetRange(range, wire->add_pinned());
 }
@@ -48,6 +50,19 @@ void SetUsage(const Usage& usage, v1::Usage* wire) {
   *wire->mutable_time_to_first_token() = ToProtoDuration(usage.time_to_first_token);
 }
 
+void SetKept(const KeptTokens& kept, v1::Receipt::Group* wire) {
+  if (!kept.per_head()) {
+    for (const auto& ranges : kept.heads) {
+      for (const TokenRange& range : ranges) SetRange(range, wire->add_kept_ranges());
+    }
+    return;
+  }
+  for (const auto& ranges : kept.heads) {
+    v1::Receipt::HeadRanges* head = wire->add_kept_by_head();
+    for (const TokenRange& range : ranges) SetRange(range, head->add_ranges());
+  }
+}
+
 void SetReceipt(const Receipt& receipt, v1::Receipt* wire) {
   wire->set_policy(ToWireEnum(kCachePolicies, receipt.policy));
   for (const Receipt::Group& group : receipt.groups) {
@@ -56,9 +71,7 @@ void SetReceipt(const Receipt& receipt, v1::Receipt* wire) {
     wire_group->set_num_layers(group.num_layers);
     wire_group->set_budget_tokens(group.budget_tokens);
     wire_group->set_kept_tokens(group.kept_tokens);
-    for (const TokenRange& range : group.kept_ranges) {
-      SetRange(range, wire_group->add_kept_ranges());
-    }
+    SetKept(group.kept, wire_group);
   }
   wire->set_bytes_full(receipt.bytes_full);
   wire->set_bytes_kept(receipt.bytes_kept);
@@ -66,7 +79,7 @@ void SetReceipt(const Receipt& receipt, v1::Receipt* wire) {
   wire->set_task(ToWireEnum(kTasks, receipt.task.task));
   wire->set_task_confidence(receipt.task.confidence);
   wire->set_fallback_reason(receipt.task.fallback_reason);
-  wire->set_strategy(ToWireEnum(kStrategies, std::optional(receipt.strategy)));
+  if (receipt.strategy) wire->set_strategy(ToWireEnum(kStrategies, receipt.strategy));
   *wire->mutable_selection_time() = ToProtoDuration(receipt.selection_time);
 }
 
@@ -92,21 +105,27 @@ void SetSampling(const SamplingParams& sampling, v1::SamplingParams* wire) {
 // What unset cache options come to: resolved as for a prompt that fills the context, under WINDOWKV
 // so that its options have values whatever the default policy is.
 absl::Status SetDefaultCache(const ModelInfo& info, v1::ResolvedCacheOptions* wire) {
-  const CacheShape shape = {.num_layers = info.num_layers,
-                            .context_length = info.context_length,
-                            .bytes_per_token = info.block_bytes / info.block_size,
-                            .block_size = info.block_size};
   CacheOptions options;
   options.policy = CachePolicy::kWindowKv;
   absl::StatusOr<CacheConfig> config = ResolveCacheOptions(
-      options, info.cache_defaults, shape, info.cache_defaults.task, info.context_length);
+      options, info.cache_rules, info.cache_rules.defaults.task, info.context_length, {});
   if (!config.ok()) {
     return Annotate(absl::InternalError(config.status().message()), "default cache options");
   }
-  config->policy = info.cache_defaults.policy;
+  config->policy = info.cache_rules.defaults.policy;
   SetCache(*config, wire);
   wire->set_strategy(v1::STRATEGY_AUTO);
   return absl::OkStatus();
+}
+
+void SetLimits(const CacheRules& rules, v1::CacheLimits* wire) {
+  wire->set_budget_tokens(rules.max_budget_tokens());
+  wire->set_window_size(rules.limits.window_size);
+  wire->set_shared_layers(rules.shape.num_layers);
+  wire->set_observation_tokens(rules.limits.observation_tokens);
+  wire->set_beta(rules.limits.beta);
+  wire->set_sink_tokens(rules.limits.sink_tokens);
+  wire->set_pinned_spans(rules.limits.pinned_spans);
 }
 
 }  // namespace
@@ -166,10 +185,11 @@ absl::StatusOr<v1::ModelInfo> ToWire(const ModelInfo& info) {
   wire.set_block_bytes(info.block_bytes);
   wire.set_kv_pool_bytes(info.kv_pool_bytes);
   wire.set_chat_template(info.chat_template);
-  wire.set_default_task_mapping(ToWireEnum(kTaskMappings, info.cache_defaults.task_mapping));
-  wire.set_default_task(ToWireEnum(kTasks, info.cache_defaults.task));
+  wire.set_default_task_mapping(ToWireEnum(kTaskMappings, info.cache_rules.defaults.task_mapping));
+  wire.set_default_task(ToWireEnum(kTasks, info.cache_rules.defaults.task));
   SetSampling(info.sampling_defaults, wire.mutable_default_sampling());
   WINDOWKV_RETURN_IF_ERROR(SetDefaultCache(info, wire.mutable_default_cache()));
+  SetLimits(info.cache_rules, wire.mutable_cache_limits());
   return wire;
 }
 

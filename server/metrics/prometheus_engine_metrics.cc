@@ -36,8 +36,9 @@ MetricLabels SuccessLabels(std::string_view policy, std::string_view task,
 }
 
 // Series that exist from the start, so that a rate sees their first event.
-void AddExpectedSeries(CounterFamily* successes, CounterFamily* failures) {
-  for (const char* policy : {"full", "windowkv"}) {
+void AddExpectedSeries(const std::vector<std::string>& policies, CounterFamily* successes,
+                       CounterFamily* failures) {
+  for (const std::string& policy : policies) {
     for (const char* task : {"localization", "aggregation"}) {
       for (const char* reason : {"stop", "length"}) {
         successes->Add(SuccessLabels(policy, task, reason));
@@ -56,8 +57,11 @@ void AddExpectedSeries(CounterFamily* successes, CounterFamily* failures) {
 }  // namespace
 
 PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* registry,
-                                                 const std::string& model)
-    : PrometheusEngineMetrics(registry, MetricLabels{{"model", model}}) {}
+                                                 const std::string& model,
+                                                 const std::vector<std::string>& policies)
+    : PrometheusEngineMetrics(registry, MetricLabels{{"model", model}}) {
+  AddExpectedSeries(policies, &successes_, &failures_);
+}
 
 PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* r, const MetricLabels& model)
     : running_(r->AddGauge("windowkv_requests_running", "Requests being read or decoded", model)),
@@ -115,9 +119,7 @@ PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* r, const Metri
       batch_size_(r->AddHistogram("windowkv_engine_batch_size",
                                   "Sequences decoded in one iteration", BatchBounds(), model)),
       prefill_token_layers_(r->AddCounter("windowkv_prefill_token_layers_total",
-                                          "Prompt tokens read times layers read", model)) {
-  AddExpectedSeries(&successes_, &failures_);
-}
+                                          "Prompt tokens read times layers read", model)) {}
 
 void PrometheusEngineMetrics::OnRequestFinished(const RequestEnd& end) {
   successes_.Add(SuccessLabels(end.policy, end.task, end.finish_reason)).Increment();

@@ -2,6 +2,7 @@
 #define WINDOWKV_SERVER_METRICS_PROMETHEUS_ENGINE_METRICS_H_
 
 #include <string>
+#include <vector>
 
 #include "engine/base/engine_metrics.h"
 #include "server/metrics/metrics_registry.h"
@@ -12,8 +13,10 @@ namespace windowkv {
 // stand in this class's source file. Owned by main; outlives the engine. Thread-safe.
 class PrometheusEngineMetrics final : public EngineMetrics {
  public:
-  // `registry` outlives this. `model`, the model's name, labels every series.
-  PrometheusEngineMetrics(MetricsRegistry* registry, const std::string& model);
+  // `registry` outlives this. `model`, the model's name, labels every series; `policies` are the
+  // cache policies' names.
+  PrometheusEngineMetrics(MetricsRegistry* registry, const std::string& model,
+                          const std::vector<std::string>& policies);
 
   void OnRequestFinished(const RequestEnd& end) override;
   void OnRequestFailed(absl::StatusCode code) override;

@@ -136,13 +136,15 @@ std::unique_ptr<Sequence> Read(ModelRunner& runner, KvCacheManager& manager,
                                CachePolicy policy) {
   auto sequence = std::make_unique<Sequence>();
   sequence->prompt.assign(ids.begin(), ids.begin() + options.decode_tokens);
-  CacheConfig config;
-  config.policy = policy;
-  config.budget_tokens = options.budget;
-  config.shared_layers = 2;
+  CacheOptions cache;
+  cache.policy = policy;
+  if (policy != CachePolicy::kFull) cache.budget = BudgetTokens{options.budget};
+  const CacheShape shape{manager.geometry().num_layers, 1 << 20, 1, manager.geometry().block_size};
+  const CacheConfig config = OrDie(
+      ResolveCacheOptions(cache, {{}, {}, shape}, Task::kLocalization, options.decode_tokens, {}));
   sequence->plan = OrDie(manager.Plan(config, options.decode_tokens, options.decode_steps + 8));
   sequence->cache = manager.Admit(sequence->plan);
-  sequence->slice_costs = runner.SliceCosts(options.decode_tokens);
+  sequence->slice_costs = runner.SliceCosts(sequence->plan);
   Batch batch;
   batch.prefill = sequence.get();
   batch.num_slices = sequence->slice_costs.size();

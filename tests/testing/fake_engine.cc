@@ -9,7 +9,12 @@ CacheConfig AnswerCache() {
   CacheConfig cache;
   cache.policy = CachePolicy::kWindowKv;
   cache.budget_tokens = 256;
+  cache.window_size = 8;
   cache.shared_layers = 2;
+  cache.observation_tokens = 16;
+  cache.beta = 14;
+  cache.strategy = Strategy::kMean;
+  cache.sink_tokens = 4;
   cache.pinned = {{10, 20}};
   return cache;
 }
@@ -17,7 +22,7 @@ CacheConfig AnswerCache() {
 Receipt AnswerReceipt() {
   Receipt receipt;
   receipt.policy = CachePolicy::kWindowKv;
-  receipt.groups = {{0, 2, 300, 296, {{0, 4}, {100, 392}}}, {2, 2, 212, 212, {}}};
+  receipt.groups = {{0, 2, 300, 296, {{{{0, 4}, {100, 392}}}}}, {2, 2, 212, 212, {}}};
   receipt.bytes_full = 4000;
   receipt.bytes_kept = 1000;
   receipt.bytes_prefill_peak = 2000;
@@ -42,6 +47,8 @@ FakeEngine::FakeEngine() {
   info.block_size = 16;
   info.block_bytes = 4096;
   info.kv_pool_bytes = 1 << 20;
+  info.cache_rules.shape = {info.num_layers, info.context_length,
+                            info.block_bytes / info.block_size, info.block_size};
   info.chat_template = "llama3";
 }
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "engine/kv_cache/cache_config.h"
+#include "engine/cache_policy/cache_config.h"
 
 namespace windowkv::testing {
 

@@ -13,8 +13,6 @@
 
 #include "tests/testing/fake_generation_server.h"
 
-extern char** environ;
-
 namespace windowkv {
 namespace {
 

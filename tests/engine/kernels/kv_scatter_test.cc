@@ -37,7 +37,7 @@ class KvScatterTest : public KernelTest {
       slot.select(0, 1).copy_(v.select(0, positions[i]));
     }
     blocks.resize(used);
-    KvScatter(k, v, positions, blocks, pool);
+    KvScatter(k, v, {positions}, blocks, pool);
     EXPECT_TRUE(pool.equal(expected));
   }
 };
@@ -47,6 +47,25 @@ TEST_P(KvScatterTest, EachKeptTokenGoesToItsSlotAndNothingElseChanges) {
     for (const int64_t kept : {1, 15, 16, 17, 70}) ExpectScatters(80, kept, 3, block_size, 8);
   }
   ExpectScatters(1000, 700, 2, 16, 24);
+}
+
+TEST_P(KvScatterTest, EachHeadMayKeepItsOwnTokens) {
+  const at::Tensor k = Random({30, 2, 8});
+  const at::Tensor v = Random({30, 2, 8});
+  const std::vector<std::vector<int32_t>> positions = {{0, 3, 4, 20, 29}, {1, 2, 3, 28, 29}};
+  const std::vector<int32_t> blocks = {2, 0};
+  at::Tensor pool = Empty({3, 2, 2, 4, 8}).fill_(kUntouched);
+  at::Tensor expected = pool.clone();
+  for (int64_t head = 0; head < 2; ++head) {
+    for (int64_t i = 0; i < 5; ++i) {
+      const at::Tensor block = expected.select(0, blocks[i / 4]);
+      const int64_t position = positions[head][i];
+      block.select(0, 0).select(0, head).select(0, i % 4).copy_(k.select(0, position)[head]);
+      block.select(0, 1).select(0, head).select(0, i % 4).copy_(v.select(0, position)[head]);
+    }
+  }
+  KvScatter(k, v, positions, blocks, pool);
+  EXPECT_TRUE(pool.equal(expected));
 }
 
 TEST_P(KvScatterTest, NothingKeptChangesNothing) { ExpectScatters(10, 0, 2, 8, 16); }

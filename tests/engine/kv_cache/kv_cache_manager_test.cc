@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/kv_cache/window_selection.h"
-#include "tests/engine/kv_cache/random_prompt.h"
+#include "engine/cache_policy/policy.h"
+#include "tests/engine/cache_policy/random_prompt.h"
 
 namespace windowkv {
 namespace {
@@ -27,10 +27,7 @@ TEST(KvCacheManagerTest, PlansWholeBlocksForPromptAndGenerationInEveryLayer) {
   const KvCacheManager manager({4, 16, 1024, 1000});
   EXPECT_EQ(manager.Plan(CacheConfig{}, 100, 12)->blocks, 4 * 7);
   EXPECT_EQ(manager.Plan(CacheConfig{}, 100, 13)->blocks, 4 * 8);
-  CacheConfig config;
-  config.policy = CachePolicy::kWindowKv;
-  config.budget_tokens = 32;
-  config.shared_layers = 4;
+  CacheConfig config = testing::WindowKvConfig(32, 4);
   EXPECT_EQ(manager.Plan(config, 100, 16)->blocks, 4 * 3);
 }
 
@@ -68,10 +65,11 @@ void ReadPrompt(SequenceKvCache& cache, std::mt19937& random) {
   const int32_t tokens = cache.prompt_tokens();
   for (size_t g = 0; g < cache.groups().size(); ++g) {
     const LayerGroup& group = cache.groups()[g];
-    std::vector<TokenRange> kept =
-        SelectWindows(config, group.budget_tokens, tokens, DrawScores(random, config, tokens));
+    KeptTokens kept = PolicyOf(config.policy)
+                          .Select(config, group.budget_tokens, tokens,
+                                  DrawScores(random, config, tokens, /*num_kv_heads=*/2));
     for (int32_t i = 0; i < group.num_layers; ++i) {
-      cache.Grow(group.first_layer + i, CountTokens(kept));
+      cache.Grow(group.first_layer + i, kept.count());
     }
     cache.SetKept(static_cast<int32_t>(g), std::move(kept));
   }
@@ -80,10 +78,7 @@ void ReadPrompt(SequenceKvCache& cache, std::mt19937& random) {
 TEST(KvCacheManagerTest, ReceiptsCountTheBlocksHeld) {
   std::mt19937 random(4);
   KvCacheManager manager({6, 16, 512, 4000});
-  CacheConfig config;
-  config.policy = CachePolicy::kWindowKv;
-  config.budget_tokens = 100;
-  config.shared_layers = 4;
+  CacheConfig config = testing::WindowKvConfig(100, 4);
   config.strategy = Strategy::kTopHalfMean;
   std::optional<SequenceKvCache> cache = manager.Admit(*manager.Plan(config, 1000, 50));
   ReadPrompt(*cache, random);
@@ -98,12 +93,12 @@ TEST(KvCacheManagerTest, ReceiptsCountTheBlocksHeld) {
   ASSERT_EQ(receipt.groups.size(), 2u);
   for (const Receipt::Group& group : receipt.groups) {
     EXPECT_EQ(group.kept_tokens, cache->cached_length(group.first_layer));
-    EXPECT_EQ(CountTokens(group.kept_ranges), group.kept_tokens);
+    EXPECT_EQ(group.kept.count(), group.kept_tokens);
     EXPECT_LE(group.kept_tokens, group.budget_tokens);
   }
   EXPECT_EQ(receipt.groups[1].first_layer, 4);
   EXPECT_EQ(receipt.groups[1].num_layers, 2);
-  EXPECT_TRUE(manager.MakeReceipt(*cache, false).groups[0].kept_ranges.empty());
+  EXPECT_TRUE(manager.MakeReceipt(*cache, false).groups[0].kept.heads.empty());
 }
 
 struct Running {
@@ -150,11 +145,12 @@ class RandomScript {
   int32_t Pick() { return Uniform(random_, 0, static_cast<int32_t>(running_.size()) - 1); }
 
   void TryAdmit() {
-    RandomPrompt prompt = DrawPrompt(
-        random_, random_() % 2 == 0 ? BudgetAccounting::kTotal : BudgetAccounting::kReviewOnly);
+    const auto policy = static_cast<CachePolicy>(random_() % AllPolicies().size());
+    RandomPrompt prompt =
+        DrawPrompt(random_, policy,
+                   random_() % 2 == 0 ? BudgetAccounting::kTotal : BudgetAccounting::kReviewOnly);
     prompt.config.shared_layers =
         std::min(prompt.config.shared_layers, manager_.geometry().num_layers);
-    if (random_() % 4 == 0) prompt.config = CacheConfig{};
     const int32_t max_tokens = Uniform(random_, 1, 60);
     const absl::StatusOr<CachePlan> plan =
         manager_.Plan(prompt.config, prompt.prompt_tokens, max_tokens);

@@ -8,9 +8,10 @@
 #include <random>
 #include <vector>
 
+#include "engine/cache_policy/always_kept.h"
+#include "engine/cache_policy/window_selection.h"
 #include "engine/kernels/window_scores.h"
-#include "engine/kv_cache/window_selection.h"
-#include "tests/engine/kv_cache/random_prompt.h"
+#include "tests/engine/cache_policy/random_prompt.h"
 
 namespace windowkv {
 namespace {
@@ -35,10 +36,7 @@ class LayerCompressorTest : public ::testing::Test {
       : store_(*KvCacheStore::Create(
             {kLayers, kKvHeads, kHeadDim, /*block_size=*/16, /*pool_bytes=*/1 << 20, at::kFloat})),
         manager_(store_.geometry()) {
-    config_.policy = CachePolicy::kWindowKv;
-    config_.budget_tokens = 60;
-    config_.shared_layers = 2;
-    config_.observation_tokens = 16;
+    config_ = testing::WindowKvConfig(60, 2);
     config_.pinned = {{40, 45}};
   }
 
@@ -47,8 +45,10 @@ class LayerCompressorTest : public ::testing::Test {
     cache_ = manager_.Admit(*manager_.Plan(config_, kTokens, 8));
     const int64_t observation = ObservationTokens(config_, kTokens);
     for (int32_t layer = 0; layer < kLayers; ++layer) {
-      scratches_.push_back({Random(random_, kTokens, kKvHeads), Random(random_, kTokens, kKvHeads),
-                            Random(random_, observation, kHeads)});
+      scratches_.push_back({Random(random_, kTokens, kKvHeads),
+                            Random(random_, kTokens, kKvHeads),
+                            Random(random_, observation, kHeads),
+                            {}});
       CompressLayer(scratches_.back(), layer, kScale, store_, *cache_);
     }
   }
@@ -85,7 +85,7 @@ TEST_F(LayerCompressorTest, FollowersKeepTheLeadersTokensOfTheirOwnKeysAndValues
   for (size_t g = 0; g < cache_->groups().size(); ++g) {
     const LayerGroup& group = cache_->groups()[g];
     const std::vector<TokenRange> expected = Selected(group, WindowReduction::kMean);
-    EXPECT_EQ(cache_->kept(static_cast<int32_t>(g)), expected);
+    EXPECT_EQ(cache_->kept(static_cast<int32_t>(g)).heads[0], expected);
     for (int32_t i = 0; i < group.num_layers; ++i) {
       ExpectLayerHolds(group.first_layer + i, expected);
     }
@@ -98,7 +98,7 @@ TEST_F(LayerCompressorTest, TheStrategyChoosesTheReduction) {
   int differ_from_mean = 0;
   for (size_t g = 0; g < cache_->groups().size(); ++g) {
     const LayerGroup& group = cache_->groups()[g];
-    const std::vector<TokenRange>& kept = cache_->kept(static_cast<int32_t>(g));
+    const std::vector<TokenRange>& kept = cache_->kept(static_cast<int32_t>(g)).heads[0];
     EXPECT_EQ(kept, Selected(group, WindowReduction::kTopHalfMean));
     differ_from_mean += kept == Selected(group, WindowReduction::kMean) ? 0 : 1;
   }

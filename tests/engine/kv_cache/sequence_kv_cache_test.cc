@@ -65,10 +65,10 @@ TEST(SequenceKvCacheTest, AMoveHandsEverythingOver) {
   {
     SequenceKvCache first = MakeCache(allocator, 6);
     first.Grow(2, 6);
-    first.SetKept(1, {{0, 6}});
+    first.SetKept(1, {{{{0, 6}}}});
     SequenceKvCache second = std::move(first);
     EXPECT_EQ(second.cached_length(2), 6);
-    EXPECT_EQ(second.kept(1), (std::vector<TokenRange>{{0, 6}}));
+    EXPECT_EQ(second.kept(1).heads[0], (std::vector<TokenRange>{{0, 6}}));
     second.Grow(2, 4);
     EXPECT_EQ(second.held_blocks(), 3);
     EXPECT_EQ(allocator.taken(), 3);

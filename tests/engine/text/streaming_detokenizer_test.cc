@@ -131,7 +131,7 @@ TEST(StreamingDetokenizerTest, WritesTheStoriesAsExpected) {
     for (const int32_t id : golden["greedy_ids"]) ids.push_back(id);
     std::string text;
     for (const std::string& delta : Deltas(**tokenizer, ids)) text += delta;
-    EXPECT_EQ(text, golden["text"]);
+    EXPECT_EQ(text, golden["text"].get<std::string>());
   }
 }
 

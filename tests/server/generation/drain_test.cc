@@ -58,7 +58,7 @@ class DrainTest : public ::testing::Test {
 
   testing::FakeEngine engine_;
   MetricsRegistry registry_;
-  PrometheusEngineMetrics metrics_{&registry_, "fake"};
+  PrometheusEngineMetrics metrics_{&registry_, "fake", {"full"}};
   GenerationServiceImpl service_{&engine_, &metrics_, Logger::Silent()};
   std::unique_ptr<ServerProcess> process_;
   std::shared_ptr<grpc::Channel> channel_;

@@ -89,7 +89,10 @@ TEST(WireRequestTest, ReadsEveryCacheOption) {
   cache->set_task_mapping(v1::TASK_MAPPING_REFERENCE);
   cache->set_accounting(v1::BUDGET_ACCOUNTING_REVIEW_ONLY);
   cache->set_sink_tokens(0);
-  cache->add_pinned()->set_end(12);
+  cache->add_pinned()->mutable_tokens()->set_end(12);
+  cache->add_pinned()->mutable_characters()->set_begin(3);
+  cache->add_pinned()->set_message(1);
+  cache->set_pin_system_prompt(true);
   wire.set_echo_kept_ranges(true);
   const GenerationRequest request = *Convert(wire);
   EXPECT_EQ(request.cache.policy, CachePolicy::kWindowKv);
@@ -102,7 +105,11 @@ TEST(WireRequestTest, ReadsEveryCacheOption) {
   EXPECT_EQ(request.cache.task_mapping, TaskMapping::kReference);
   EXPECT_EQ(request.cache.accounting, BudgetAccounting::kReviewOnly);
   EXPECT_EQ(request.cache.sink_tokens, 0);
-  EXPECT_EQ(request.cache.pinned, (std::vector<TokenRange>{{0, 12}}));
+  ASSERT_EQ(request.cache.pinned.size(), 3u);
+  EXPECT_EQ(std::get<TokenRange>(request.cache.pinned[0]), (TokenRange{0, 12}));
+  EXPECT_EQ(std::get<PinnedCharacters>(request.cache.pinned[1]).begin, 3);
+  EXPECT_EQ(std::get<PinnedMessage>(request.cache.pinned[2]).index, 1);
+  EXPECT_TRUE(request.cache.pin_system_prompt);
   EXPECT_TRUE(request.echo_kept_ranges);
 }
 

@@ -75,9 +75,34 @@ TEST(WireResponseTest, FinishedCarriesUsageAndReceipt) {
     })");
 }
 
+TEST(WireResponseTest, HeadsThatKeptDifferentTokensAreListedOneByOne) {
+  FinishedEvent event = std::get<FinishedEvent>(testing::ShortAnswer()[4]);
+  event.receipt.policy = CachePolicy::kSnapKv;
+  event.receipt.strategy = std::nullopt;
+  event.receipt.groups = {{0, 1, 5, 5, {{{{0, 5}}, {{0, 1}, {3, 7}}}}}};
+  const v1::Receipt receipt = ToWire(event).finished().receipt();
+  EXPECT_EQ(receipt.policy(), v1::CACHE_POLICY_SNAPKV);
+  EXPECT_EQ(receipt.strategy(), v1::STRATEGY_UNSPECIFIED);
+  EXPECT_TRUE(receipt.groups(0).kept_ranges().empty());
+  ASSERT_EQ(receipt.groups(0).kept_by_head_size(), 2);
+  EXPECT_EQ(receipt.groups(0).kept_by_head(1).ranges(1).end(), 7);
+}
+
+TEST(WireResponseTest, ModelInfoTellsTheLimits) {
+  testing::FakeEngine engine;
+  engine.info.cache_rules.limits.budget_tokens = 700;
+  engine.info.cache_rules.limits.pinned_spans = 3;
+  const v1::CacheLimits limits = ToWire(engine.info)->cache_limits();
+  EXPECT_EQ(limits.budget_tokens(), 700);
+  EXPECT_EQ(limits.shared_layers(), 4);
+  EXPECT_EQ(limits.pinned_spans(), 3);
+  engine.info.cache_rules.limits.budget_tokens = 0;
+  EXPECT_EQ(ToWire(engine.info)->cache_limits().budget_tokens(), 4096);
+}
+
 TEST(WireResponseTest, ModelInfoResolvesTheDefaults) {
   testing::FakeEngine engine;
-  engine.info.cache_defaults.budget_tokens = 512;
+  engine.info.cache_rules.defaults.budget_tokens = 512;
   engine.info.sampling_defaults.temperature = 0.5f;
   const auto wire = ToWire(engine.info);
   ASSERT_TRUE(wire.ok()) << wire.status();

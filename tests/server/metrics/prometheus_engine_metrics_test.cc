@@ -8,7 +8,6 @@
 namespace windowkv {
 namespace {
 
-using ::windowkv::testing::PrometheusText;
 using ::windowkv::testing::Scrape;
 
 EngineMetrics::RequestEnd CompressedRequest() {
@@ -38,7 +37,7 @@ class PrometheusEngineMetricsTest : public ::testing::Test {
   }
 
   MetricsRegistry registry_;
-  PrometheusEngineMetrics metrics_{&registry_, "demo"};
+  PrometheusEngineMetrics metrics_{&registry_, "demo", {"full", "windowkv"}};
 };
 
 TEST_F(PrometheusEngineMetricsTest, CountersExistBeforeTheirFirstEvent) {

@@ -1,4 +1,4 @@
-#include "engine/kv_cache/layer_groups.h"
+#include "engine/cache_policy/layer_groups.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,9 @@
 #include <random>
 #include <vector>
 
-#include "engine/kv_cache/window_selection.h"
-#include "tests/engine/kv_cache/random_prompt.h"
+#include "engine/cache_policy/always_kept.h"
+#include "engine/cache_policy/policy.h"
+#include "tests/engine/cache_policy/random_prompt.h"
 
 namespace windowkv {
 namespace {
@@ -17,11 +18,8 @@ using testing::DrawPrompt;
 using testing::RandomPrompt;
 
 CacheConfig Config(BudgetAccounting accounting, int32_t budget, int32_t shared_layers) {
-  CacheConfig config;
-  config.policy = CachePolicy::kWindowKv;
+  CacheConfig config = testing::WindowKvConfig(budget, shared_layers);
   config.accounting = accounting;
-  config.budget_tokens = budget;
-  config.shared_layers = shared_layers;
   if (accounting == BudgetAccounting::kReviewOnly) config.sink_tokens = 0;
   return config;
 }
@@ -60,7 +58,7 @@ void ExpectNonIncreasing(const std::vector<LayerGroup>& groups) {
 }
 
 TEST(LayerGroupsTest, FullIsOneGroupThatKeepsThePrompt) {
-  const std::vector<LayerGroup> groups = PlanLayerGroups(CacheConfig{}, 32, 7950);
+  const std::vector<LayerGroup> groups = FullPolicy().Plan(CacheConfig{}, 32, 7950);
   ASSERT_EQ(groups.size(), 1u);
   EXPECT_EQ(groups[0].num_layers, 32);
   EXPECT_EQ(groups[0].budget_tokens, 7950);
@@ -69,7 +67,7 @@ TEST(LayerGroupsTest, FullIsOneGroupThatKeepsThePrompt) {
 // Llama-3-8B's shape with the authors' parameters.
 TEST(LayerGroupsTest, ReviewOnlyGivesTheAuthorsBudgets) {
   const auto budgets = [](int32_t cap) {
-    return Budgets(PlanLayerGroups(Config(BudgetAccounting::kReviewOnly, cap, 8), 32, 7950));
+    return Budgets(WindowKvPolicy().Plan(Config(BudgetAccounting::kReviewOnly, cap, 8), 32, 7950));
   };
   EXPECT_EQ(budgets(2048), (std::vector<int32_t>{2926, 2341, 1756, 1170}));
   EXPECT_EQ(budgets(1024), (std::vector<int32_t>{1463, 1171, 879, 585}));
@@ -78,16 +76,16 @@ TEST(LayerGroupsTest, ReviewOnlyGivesTheAuthorsBudgets) {
 
 TEST(LayerGroupsTest, OneGroupGetsTheWholeMean) {
   for (const auto accounting : {BudgetAccounting::kTotal, BudgetAccounting::kReviewOnly}) {
-    EXPECT_EQ(Budgets(PlanLayerGroups(Config(accounting, 300, 12), 12, 5000)),
+    EXPECT_EQ(Budgets(WindowKvPolicy().Plan(Config(accounting, 300, 12), 12, 5000)),
               std::vector<int32_t>{300});
-    EXPECT_EQ(Budgets(PlanLayerGroups(Config(accounting, 300, 1), 1, 5000)),
+    EXPECT_EQ(Budgets(WindowKvPolicy().Plan(Config(accounting, 300, 1), 1, 5000)),
               std::vector<int32_t>{300});
   }
 }
 
 TEST(LayerGroupsTest, OneLayerPerGroupSpendsTheWholeBudgetOnAPyramid) {
   const std::vector<LayerGroup> groups =
-      PlanLayerGroups(Config(BudgetAccounting::kTotal, 300, 1), 12, 5000);
+      WindowKvPolicy().Plan(Config(BudgetAccounting::kTotal, 300, 1), 12, 5000);
   ASSERT_EQ(groups.size(), 12u);
   ExpectNonIncreasing(groups);
   EXPECT_GT(groups.front().budget_tokens, 2 * groups.back().budget_tokens);
@@ -99,7 +97,7 @@ TEST(LayerGroupsTest, AShortLastGroupDoesNotBreakTheBudget) {
   for (int32_t layers = 2; layers <= 13; ++layers) {
     for (int32_t shared = 1; shared <= layers; ++shared) {
       const CacheConfig config = Config(BudgetAccounting::kTotal, 200, shared);
-      const std::vector<LayerGroup> groups = PlanLayerGroups(config, layers, 5000);
+      const std::vector<LayerGroup> groups = WindowKvPolicy().Plan(config, layers, 5000);
       ExpectEveryLayerOnce(groups, config, layers);
       ExpectNonIncreasing(groups);
       EXPECT_LE(SumOverLayers(groups), int64_t{200} * layers) << layers << " by " << shared;
@@ -110,7 +108,7 @@ TEST(LayerGroupsTest, AShortLastGroupDoesNotBreakTheBudget) {
 TEST(LayerGroupsTest, APromptWithinTheBudgetIsKeptInEveryLayer) {
   for (const int32_t tokens : {1, 15, 16, 100, 300}) {
     for (const int32_t budget :
-         Budgets(PlanLayerGroups(Config(BudgetAccounting::kTotal, 300, 2), 6, tokens))) {
+         Budgets(WindowKvPolicy().Plan(Config(BudgetAccounting::kTotal, 300, 2), 6, tokens))) {
       EXPECT_EQ(budget, tokens);
     }
   }
@@ -119,10 +117,11 @@ TEST(LayerGroupsTest, APromptWithinTheBudgetIsKeptInEveryLayer) {
 TEST(LayerGroupsTest, TotalBudgetsAreNeverExceededAndNeverGrowWithDepth) {
   std::mt19937 random(1);
   for (int round = 0; round < 4000; ++round) {
-    const RandomPrompt prompt = DrawPrompt(random, BudgetAccounting::kTotal);
+    const RandomPrompt prompt =
+        DrawPrompt(random, CachePolicy::kWindowKv, BudgetAccounting::kTotal);
     SCOPED_TRACE(prompt.Describe());
     const std::vector<LayerGroup> groups =
-        PlanLayerGroups(prompt.config, prompt.num_layers, prompt.prompt_tokens);
+        WindowKvPolicy().Plan(prompt.config, prompt.num_layers, prompt.prompt_tokens);
     ExpectEveryLayerOnce(groups, prompt.config, prompt.num_layers);
     ExpectNonIncreasing(groups);
     const int64_t limit = int64_t{prompt.config.budget_tokens} * prompt.num_layers;
@@ -140,10 +139,11 @@ TEST(LayerGroupsTest, TotalBudgetsAreNeverExceededAndNeverGrowWithDepth) {
 TEST(LayerGroupsTest, ReviewOnlyBudgetsNeverGrowWithDepth) {
   std::mt19937 random(2);
   for (int round = 0; round < 4000; ++round) {
-    const RandomPrompt prompt = DrawPrompt(random, BudgetAccounting::kReviewOnly);
+    const RandomPrompt prompt =
+        DrawPrompt(random, CachePolicy::kWindowKv, BudgetAccounting::kReviewOnly);
     SCOPED_TRACE(prompt.Describe());
     const std::vector<LayerGroup> groups =
-        PlanLayerGroups(prompt.config, prompt.num_layers, prompt.prompt_tokens);
+        WindowKvPolicy().Plan(prompt.config, prompt.num_layers, prompt.prompt_tokens);
     ExpectEveryLayerOnce(groups, prompt.config, prompt.num_layers);
     ExpectNonIncreasing(groups);
     EXPECT_LE(groups.back().budget_tokens, prompt.config.budget_tokens);

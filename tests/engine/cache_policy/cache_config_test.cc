@@ -1,4 +1,4 @@
-#include "engine/kv_cache/cache_config.h"
+#include "engine/cache_policy/cache_config.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "engine/base/status.h"
-#include "engine/kv_cache/layer_groups.h"
-#include "engine/kv_cache/window_selection.h"
-#include "tests/engine/kv_cache/random_prompt.h"
+#include "engine/cache_policy/layer_groups.h"
+#include "engine/cache_policy/policy.h"
+#include "tests/engine/cache_policy/random_prompt.h"
 
 namespace windowkv {
 namespace {
@@ -23,6 +23,7 @@ using testing::Uniform;
 
 constexpr CacheShape kShape{
     .num_layers = 8, .context_length = 4096, .bytes_per_token = 256, .block_size = 16};
+const CacheRules kRules{{}, {}, kShape};
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 CacheOptions WindowKvOptions() {
@@ -34,7 +35,9 @@ CacheOptions WindowKvOptions() {
 absl::StatusOr<CacheConfig> Resolve(const CacheOptions& options, int32_t prompt_tokens = 4000,
                                     Task task = Task::kLocalization,
                                     const CacheDefaults& defaults = {}) {
-  return ResolveCacheOptions(options, defaults, kShape, task, prompt_tokens);
+  std::vector<TokenRange> pinned;
+  for (const PinnedSpan& span : options.pinned) pinned.push_back(std::get<TokenRange>(span));
+  return ResolveCacheOptions(options, {defaults, {}, kShape}, task, prompt_tokens, pinned);
 }
 
 struct Case {
@@ -48,7 +51,7 @@ void ExpectVerdicts(const std::vector<Case>& cases) {
     SCOPED_TRACE("case " + std::to_string(i) + " " + cases[i].field);
     CacheOptions options = WindowKvOptions();
     cases[i].change(options);
-    const absl::Status status = ValidateCacheOptions(options, {}, kShape);
+    const absl::Status status = ValidateCacheOptions(options, kRules);
     if (cases[i].field.empty()) {
       EXPECT_TRUE(status.ok()) << status;
       continue;
@@ -109,50 +112,43 @@ TEST(CacheConfigTest, PinnedSpansMustBeSortedApartNotEmptyAndInside) {
   ExpectVerdicts({
       {"",
        [](auto& o) {
-         o.pinned = {{0, 1}, {1, 5}, {4000, 4096}};
+         o.pinned = {TokenRange{0, 1}, TokenRange{1, 5}, TokenRange{4000, 4096}};
        }},
-      {"cache.pinned[0]",
+      {"cache.pinned[0].tokens",
        [](auto& o) {
-         o.pinned = {{-1, 5}};
+         o.pinned = {TokenRange{-1, 5}};
        }},
-      {"cache.pinned[1]",
+      {"cache.pinned[1].tokens",
        [](auto& o) {
-         o.pinned = {{0, 5}, {7, 7}};
+         o.pinned = {TokenRange{0, 5}, TokenRange{7, 7}};
        }},
-      {"cache.pinned[0]",
+      {"cache.pinned[0].tokens",
        [](auto& o) {
-         o.pinned = {{9, 7}};
+         o.pinned = {TokenRange{9, 7}};
        }},
-      {"cache.pinned[0]",
+      {"cache.pinned[0].tokens",
        [](auto& o) {
-         o.pinned = {{4000, 4097}};
+         o.pinned = {TokenRange{4000, 4097}};
        }},
-      {"cache.pinned[1]",
+      {"cache.pinned[1].tokens",
        [](auto& o) {
-         o.pinned = {{0, 5}, {4, 8}};
+         o.pinned = {TokenRange{0, 5}, TokenRange{4, 8}};
        }},
-      {"cache.pinned[1]",
+      {"cache.pinned[1].tokens",
        [](auto& o) {
-         o.pinned = {{10, 15}, {0, 5}};
+         o.pinned = {TokenRange{10, 15}, TokenRange{0, 5}};
        }},
-      {"cache.pinned[0]",
+      {"cache.pinned[0].tokens",
        [](auto& o) {
-         o.pinned = {{INT32_MIN, INT32_MAX}};
+         o.pinned = {TokenRange{INT32_MIN, INT32_MAX}};
        }},
   });
-}
-
-TEST(CacheConfigTest, PinnedSpansMustEndInsideThePrompt) {
-  CacheOptions options = WindowKvOptions();
-  options.pinned = {{0, 5}, {90, 101}};
-  EXPECT_EQ(FieldOf(Resolve(options, 100).status()), "cache.pinned[1]");
-  EXPECT_TRUE(Resolve(options, 101).ok());
 }
 
 TEST(CacheConfigTest, MessagesSayTheValueAndTheRange) {
   CacheOptions options = WindowKvOptions();
   options.window_size = 2000;
-  EXPECT_EQ(ValidateCacheOptions(options, {}, kShape).message(),
+  EXPECT_EQ(ValidateCacheOptions(options, kRules).message(),
             "cache.window_size is 2000, must be in [1, 1024]");
 }
 
@@ -171,7 +167,7 @@ TEST(CacheConfigTest, UnderFullEachOptionIsRefusedByName) {
       {"cache.sink_tokens", [](auto& o) { o.sink_tokens = 4; }},
       {"cache.pinned",
        [](auto& o) {
-         o.pinned = {{0, 4}};
+         o.pinned = {TokenRange{0, 4}};
        }},
   };
   for (const Case& test : cases) {
@@ -179,13 +175,13 @@ TEST(CacheConfigTest, UnderFullEachOptionIsRefusedByName) {
       CacheOptions options;
       if (asked) options.policy = CachePolicy::kFull;
       test.change(options);
-      const absl::Status status = ValidateCacheOptions(options, {}, kShape);
+      const absl::Status status = ValidateCacheOptions(options, kRules);
       EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
       EXPECT_EQ(FieldOf(status), test.field);
       EXPECT_THAT(std::string(status.message()), HasSubstr("FULL"));
     }
   }
-  EXPECT_TRUE(ValidateCacheOptions({}, {}, kShape).ok());
+  EXPECT_TRUE(ValidateCacheOptions({}, kRules).ok());
 }
 
 TEST(CacheConfigTest, ReviewOnlyRefusesSinkAndPinned) {
@@ -204,7 +200,7 @@ TEST(CacheConfigTest, ReviewOnlyRefusesSinkAndPinned) {
       {"cache.pinned",
        [](auto& o) {
          o.accounting = BudgetAccounting::kReviewOnly;
-         o.pinned = {{0, 1}};
+         o.pinned = {TokenRange{0, 1}};
        }},
   });
   CacheOptions options = WindowKvOptions();
@@ -249,7 +245,9 @@ TEST(CacheConfigTest, DefaultsAreCutToSmallModels) {
   EXPECT_EQ(Resolve({}, 4000, Task::kLocalization, defaults)->shared_layers, 2);
   const CacheShape shallow{
       .num_layers = 2, .context_length = 64, .bytes_per_token = 8, .block_size = 16};
-  EXPECT_EQ(ResolveCacheOptions({}, defaults, shallow, Task::kLocalization, 10)->shared_layers, 1);
+  EXPECT_EQ(
+      ResolveCacheOptions({}, {defaults, {}, shallow}, Task::kLocalization, 10, {})->shared_layers,
+      1);
 }
 
 TEST(CacheConfigTest, TaskAndMappingChooseStrategyAndObservationTokens) {
@@ -296,13 +294,13 @@ TEST(CacheConfigTest, BudgetsBecomeTokensPerLayer) {
 
 TEST(CacheConfigTest, ABudgetBelowWhatIsAlwaysKeptIsRefusedWithBothNumbers) {
   CacheOptions options = WindowKvOptions();
-  options.pinned = {{100, 110}};
-  options.budget = BudgetTokens{29};
+  options.pinned = {TokenRange{100, 110}};
+  options.budget = BudgetTokens{37};
   const absl::Status status = Resolve(options).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("29"));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("30"));
-  options.budget = BudgetTokens{30};
+  EXPECT_THAT(std::string(status.message()), HasSubstr("37"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("38"));
+  options.budget = BudgetTokens{38};
   EXPECT_TRUE(Resolve(options).ok());
 }
 
@@ -332,12 +330,13 @@ TEST(CacheConfigTest, BudgetBytesAreNeverExceededInWholeBlocks) {
     options.beta = Uniform(random, 1, 20);
     options.observation_tokens = Uniform(random, 1, 32);
     const int32_t tokens = Uniform(random, 1, 2048);
-    const auto config = ResolveCacheOptions(options, {}, shape, Task::kLocalization, tokens);
+    const auto config =
+        ResolveCacheOptions(options, {{}, {}, shape}, Task::kLocalization, tokens, {});
     if (!config.ok()) continue;
     ++resolved;
     int64_t held = 0;
-    for (const LayerGroup& group : PlanLayerGroups(*config, shape.num_layers, tokens)) {
-      const int64_t kept = MaxKeptTokens(*config, group.budget_tokens, tokens);
+    for (const LayerGroup& group : WindowKvPolicy().Plan(*config, shape.num_layers, tokens)) {
+      const int64_t kept = WindowKvPolicy().MaxKept(*config, group.budget_tokens, tokens);
       held += group.num_layers * ((kept + shape.block_size - 1) / shape.block_size) * block_bytes;
     }
     ASSERT_LE(held, bytes) << "layers " << shape.num_layers << ", block " << shape.block_size

@@ -6,10 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "engine/cache_policy/always_kept.h"
+#include "engine/cache_policy/layer_groups.h"
+#include "engine/cache_policy/policy.h"
+#include "engine/cache_policy/window_selection.h"
 #include "engine/kernels/window_scores.h"
-#include "engine/kv_cache/layer_groups.h"
-#include "engine/kv_cache/window_selection.h"
-#include "tests/engine/kv_cache/random_prompt.h"
+#include "tests/engine/cache_policy/random_prompt.h"
 #include "tests/testing/golden_file.h"
 
 namespace windowkv {
@@ -41,7 +43,7 @@ void ExpectGroupAsReference(const json& test, const CacheConfig& config, const L
   EXPECT_EQ(group.num_layers, expected["num_layers"]);
   EXPECT_EQ(group.budget_tokens, expected["budget_tokens"]);
   std::vector<float> scores;
-  if (MustSelect(config, group.budget_tokens, tokens)) {
+  if (MustSelectWindows(config, group.budget_tokens, tokens)) {
     const int64_t review = tokens - ObservationTokens(config, tokens);
     scores = WindowScores(FormulaScores(test["scores"], test["num_heads"], review, index),
                           config.window_size,
@@ -50,7 +52,7 @@ void ExpectGroupAsReference(const json& test, const CacheConfig& config, const L
   }
   const std::vector<TokenRange> kept = SelectWindows(config, group.budget_tokens, tokens, scores);
   EXPECT_EQ(kept, testing::ToRanges(expected["kept_ranges"]));
-  EXPECT_LE(CountTokens(kept), MaxKeptTokens(config, group.budget_tokens, tokens));
+  EXPECT_LE(CountTokens(kept), MaxWindowTokens(config, group.budget_tokens, tokens));
 }
 
 TEST(WindowSelectionGoldenTest, BudgetsAndKeptWindowsEqualThePlainReference) {
@@ -64,7 +66,8 @@ TEST(WindowSelectionGoldenTest, BudgetsAndKeptWindowsEqualThePlainReference) {
       EXPECT_GT(CountTokens(AlwaysKept(config, tokens)), config.budget_tokens);
       continue;
     }
-    const std::vector<LayerGroup> groups = PlanLayerGroups(config, test["num_layers"], tokens);
+    const std::vector<LayerGroup> groups =
+        WindowKvPolicy().Plan(config, test["num_layers"], tokens);
     ASSERT_EQ(groups.size(), test["groups"].size());
     for (size_t g = 0; g < groups.size(); ++g) {
       SCOPED_TRACE("group " + std::to_string(g));

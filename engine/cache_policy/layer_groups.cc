@@ -1,27 +1,18 @@
-#include "engine/kv_cache/layer_groups.h"
+#include "engine/cache_policy/layer_groups.h"
 
 #include <algorithm>
 #include <functional>
 
-#include "engine/kv_cache/window_selection.h"
+#include "engine/cache_policy/always_kept.h"
 
 namespace windowkv {
 namespace {
 
-std::vector<LayerGroup> DivideLayers(int32_t num_layers, int32_t shared_layers) {
-  std::vector<LayerGroup> groups;
-  for (int32_t first = 0; first < num_layers; first += shared_layers) {
-    groups.push_back({first, std::min(shared_layers, num_layers - first), 0});
-  }
-  return groups;
-}
-
 // The authors' budgets for a mean of `cap` per layer; where shared_layers > beta would turn their
 // pyramid over, all groups are equal.
-void SetPyramid(int64_t cap, const CacheConfig& config, std::vector<LayerGroup>& groups) {
+void SetPyramid(int64_t cap, int64_t shared_layers, int64_t beta, std::vector<LayerGroup>& groups) {
   const int64_t num_groups = static_cast<int64_t>(groups.size());
-  const int64_t last =
-      num_groups > 1 ? std::min(cap * config.shared_layers / config.beta, cap) : cap;
+  const int64_t last = num_groups > 1 ? std::min(cap * shared_layers / beta, cap) : cap;
   const int64_t first = 2 * cap - last;
   const int64_t step = num_groups > 1 ? (first - last) / (num_groups - 1) : 0;
   for (int64_t g = 0; g < num_groups; ++g) {
@@ -66,20 +57,24 @@ void Level(std::vector<LayerGroup>& groups, int32_t least, int32_t most, int64_t
 
 }  // namespace
 
-std::vector<LayerGroup> PlanLayerGroups(const CacheConfig& config, int32_t num_layers,
-                                        int32_t prompt_tokens) {
-  if (config.policy == CachePolicy::kFull) return {{0, num_layers, prompt_tokens}};
-  std::vector<LayerGroup> groups = DivideLayers(num_layers, config.shared_layers);
-  if (config.accounting == BudgetAccounting::kTotal && prompt_tokens <= config.budget_tokens) {
-    for (LayerGroup& group : groups) group.budget_tokens = prompt_tokens;
-    return groups;
+std::vector<LayerGroup> EqualBudgets(int32_t budget, int32_t num_layers, int32_t shared_layers) {
+  std::vector<LayerGroup> groups;
+  for (int32_t first = 0; first < num_layers; first += shared_layers) {
+    groups.push_back({first, std::min(shared_layers, num_layers - first), budget});
   }
+  return groups;
+}
+
+std::vector<LayerGroup> PyramidBudgets(const CacheConfig& config, int32_t shared_layers,
+                                       int32_t num_layers, int32_t prompt_tokens) {
+  std::vector<LayerGroup> groups = EqualBudgets(prompt_tokens, num_layers, shared_layers);
   if (config.accounting == BudgetAccounting::kReviewOnly) {
-    SetPyramid(config.budget_tokens, config, groups);
+    SetPyramid(config.budget_tokens, shared_layers, config.beta, groups);
     return groups;
   }
+  if (prompt_tokens <= config.budget_tokens) return groups;
   const int32_t always = CountTokens(AlwaysKept(config, prompt_tokens));
-  SetPyramid(config.budget_tokens - always, config, groups);
+  SetPyramid(config.budget_tokens - always, shared_layers, config.beta, groups);
   for (LayerGroup& group : groups) {
     group.budget_tokens = std::min(always + group.budget_tokens, prompt_tokens);
   }

@@ -1,27 +1,14 @@
-#include "engine/kv_cache/window_selection.h"
+#include "engine/cache_policy/window_selection.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
+
+#include "engine/cache_policy/always_kept.h"
 
 namespace windowkv {
 namespace {
-
-// Sorts, and joins what overlaps or touches.
-std::vector<TokenRange> Normalised(std::vector<TokenRange> ranges) {
-  std::erase_if(ranges, [](const TokenRange& r) { return r.begin >= r.end; });
-  std::sort(ranges.begin(), ranges.end(),
-            [](const TokenRange& a, const TokenRange& b) { return a.begin < b.begin; });
-  std::vector<TokenRange> joined;
-  for (const TokenRange& range : ranges) {
-    if (!joined.empty() && range.begin <= joined.back().end) {
-      joined.back().end = std::max(joined.back().end, range.end);
-    } else {
-      joined.push_back(range);
-    }
-  }
-  return joined;
-}
 
 // Window indices by falling score, the lower index first on a tie. A score that is not a number
 // sorts last, so that the order stays a strict one.
@@ -60,7 +47,7 @@ std::vector<TokenRange> SelectWithinTotal(const CacheConfig& config, int32_t gro
     left -= cost;
     kept.push_back(window);
   }
-  return Normalised(std::move(kept));
+  return Joined(std::move(kept));
 }
 
 int64_t DroppedWindows(const CacheConfig& config, int32_t group_budget, int32_t review) {
@@ -77,47 +64,20 @@ std::vector<TokenRange> SelectReviewOnly(const CacheConfig& config, int32_t grou
   for (size_t i = 0; i + dropped < order.size(); ++i) {
     kept.push_back(Window(order[i], config.window_size, review));
   }
-  return Normalised(std::move(kept));
+  return Joined(std::move(kept));
 }
 
 }  // namespace
 
-int32_t CountTokens(const std::vector<TokenRange>& ranges) {
-  int32_t tokens = 0;
-  for (const TokenRange& range : ranges) tokens += range.end - range.begin;
-  return tokens;
-}
-
-std::vector<int32_t> Expand(const std::vector<TokenRange>& ranges) {
-  std::vector<int32_t> indices;
-  indices.reserve(CountTokens(ranges));
-  for (const TokenRange& range : ranges) {
-    for (int32_t i = range.begin; i < range.end; ++i) indices.push_back(i);
-  }
-  return indices;
-}
-
-int32_t ObservationTokens(const CacheConfig& config, int32_t prompt_tokens) {
-  return std::min(config.observation_tokens, prompt_tokens);
-}
-
-std::vector<TokenRange> AlwaysKept(const CacheConfig& config, int32_t prompt_tokens) {
-  std::vector<TokenRange> ranges = config.pinned;
-  ranges.push_back({0, std::min(config.sink_tokens, prompt_tokens)});
-  ranges.push_back({prompt_tokens - ObservationTokens(config, prompt_tokens), prompt_tokens});
-  return Normalised(std::move(ranges));
-}
-
-bool MustSelect(const CacheConfig& config, int32_t group_budget, int32_t prompt_tokens) {
-  if (config.policy == CachePolicy::kFull) return false;
+bool MustSelectWindows(const CacheConfig& config, int32_t group_budget, int32_t prompt_tokens) {
   const int32_t review = prompt_tokens - ObservationTokens(config, prompt_tokens);
   if (review == 0) return false;
   const bool total = config.accounting == BudgetAccounting::kTotal;
   return (total ? prompt_tokens : review) > group_budget;
 }
 
-int32_t MaxKeptTokens(const CacheConfig& config, int32_t group_budget, int32_t prompt_tokens) {
-  if (!MustSelect(config, group_budget, prompt_tokens)) return prompt_tokens;
+int32_t MaxWindowTokens(const CacheConfig& config, int32_t group_budget, int32_t prompt_tokens) {
+  if (!MustSelectWindows(config, group_budget, prompt_tokens)) return prompt_tokens;
   if (config.accounting == BudgetAccounting::kTotal) return group_budget;
   const int32_t observation = ObservationTokens(config, prompt_tokens);
   const int64_t review = prompt_tokens - observation;
@@ -130,7 +90,7 @@ int32_t MaxKeptTokens(const CacheConfig& config, int32_t group_budget, int32_t p
 std::vector<TokenRange> SelectWindows(const CacheConfig& config, int32_t group_budget,
                                       int32_t prompt_tokens,
                                       const std::vector<float>& window_scores) {
-  if (!MustSelect(config, group_budget, prompt_tokens)) return {{0, prompt_tokens}};
+  if (!MustSelectWindows(config, group_budget, prompt_tokens)) return {{0, prompt_tokens}};
   return config.accounting == BudgetAccounting::kTotal
              ? SelectWithinTotal(config, group_budget, prompt_tokens, window_scores)
              : SelectReviewOnly(config, group_budget, prompt_tokens, window_scores);

@@ -1,10 +1,10 @@
-#ifndef WINDOWKV_ENGINE_KV_CACHE_LAYER_GROUPS_H_
-#define WINDOWKV_ENGINE_KV_CACHE_LAYER_GROUPS_H_
+#ifndef WINDOWKV_ENGINE_CACHE_POLICY_LAYER_GROUPS_H_
+#define WINDOWKV_ENGINE_CACHE_POLICY_LAYER_GROUPS_H_
 
 #include <cstdint>
 #include <vector>
 
-#include "engine/kv_cache/cache_config.h"
+#include "engine/cache_policy/cache_config.h"
 
 namespace windowkv {
 
@@ -16,8 +16,12 @@ struct LayerGroup {
   int32_t budget_tokens = 0;
 };
 
-// Divides the layers into groups of config.shared_layers (the last may be short) and the budget
-// into a pyramid over them (arXiv 2503.17922, section 3.3): lower layers get more.
+// Groups of `shared_layers` layers (the last may be short), each with the same budget.
+std::vector<LayerGroup> EqualBudgets(int32_t budget, int32_t num_layers, int32_t shared_layers);
+
+// Divides the layers into groups of `shared_layers` (the last may be short) and the budget into a
+// pyramid over them (arXiv 2503.17922, section 3.3; arXiv 2406.02069, section 3.2 with one layer
+// each): lower layers get more.
 //
 // REVIEW_ONLY takes the authors' integer arithmetic as it is, with the last group's share at most
 // the mean. TOTAL gives each layer the tokens that are always kept and shares out the rest as a
@@ -25,9 +29,9 @@ struct LayerGroup {
 // first the top down and then the foot up, so that the sum over layers stays within budget_tokens *
 // num_layers and as near to it as whole tokens per layer allow. Budgets never increase with depth
 // and never exceed prompt_tokens. `config` has been checked: its budget holds what is always kept.
-std::vector<LayerGroup> PlanLayerGroups(const CacheConfig& config, int32_t num_layers,
-                                        int32_t prompt_tokens);
+std::vector<LayerGroup> PyramidBudgets(const CacheConfig& config, int32_t shared_layers,
+                                       int32_t num_layers, int32_t prompt_tokens);
 
 }  // namespace windowkv
 
-#endif  // WINDOWKV_ENGINE_KV_CACHE_LAYER_GROUPS_H_
+#endif  // WINDOWKV_ENGINE_CACHE_POLICY_LAYER_GROUPS_H_

@@ -1,4 +1,4 @@
-#include "engine/kv_cache/window_selection.h"
+#include "engine/cache_policy/window_selection.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,10 @@
 #include <random>
 #include <vector>
 
-#include "engine/kv_cache/layer_groups.h"
-#include "tests/engine/kv_cache/random_prompt.h"
+#include "engine/cache_policy/always_kept.h"
+#include "engine/cache_policy/layer_groups.h"
+#include "engine/cache_policy/policy.h"
+#include "tests/engine/cache_policy/random_prompt.h"
 
 namespace windowkv {
 namespace {
@@ -59,16 +61,16 @@ TEST(WindowSelectionTest, APromptShorterThanSinkAndObservationIsKeptOnce) {
 
 TEST(WindowSelectionTest, KeepsEverythingWhenThePromptFitsTheBudget) {
   for (const int32_t tokens : {1, 2, 3, 4, 20}) {
-    EXPECT_FALSE(MustSelect(Config(), 20, tokens));
+    EXPECT_FALSE(MustSelectWindows(Config(), 20, tokens));
     EXPECT_EQ(SelectWindows(Config(), 20, tokens, {}), (Ranges{{0, tokens}}));
   }
-  EXPECT_TRUE(MustSelect(Config(), 20, 21));
+  EXPECT_TRUE(MustSelectWindows(Config(), 20, 21));
 }
 
 TEST(WindowSelectionTest, KeepsEverythingWhenTheReviewFitsTheBudgetUnderReviewOnly) {
   const CacheConfig config = Config(BudgetAccounting::kReviewOnly);
   EXPECT_EQ(SelectWindows(config, 20, 23, {}), (Ranges{{0, 23}}));
-  EXPECT_TRUE(MustSelect(config, 20, 24));
+  EXPECT_TRUE(MustSelectWindows(config, 20, 24));
 }
 
 TEST(WindowSelectionTest, APromptWithinTheObservationWindowIsKeptWhateverTheBudget) {
@@ -144,12 +146,12 @@ int64_t KeptOverLayers(const RandomPrompt& prompt, std::mt19937& random) {
   const int32_t tokens = prompt.prompt_tokens;
   const Ranges always = AlwaysKept(config, tokens);
   int64_t sum = 0;
-  for (const LayerGroup& group : PlanLayerGroups(config, prompt.num_layers, tokens)) {
-    const Ranges kept =
-        SelectWindows(config, group.budget_tokens, tokens, DrawScores(random, config, tokens));
+  for (const LayerGroup& group : WindowKvPolicy().Plan(config, prompt.num_layers, tokens)) {
+    const Ranges kept = SelectWindows(config, group.budget_tokens, tokens,
+                                      DrawScores(random, config, tokens, 1).values);
     ExpectSortedApartAndInside(kept, tokens);
     for (int32_t token : Expand(always)) EXPECT_TRUE(Contains(kept, token)) << token;
-    EXPECT_LE(CountTokens(kept), MaxKeptTokens(config, group.budget_tokens, tokens));
+    EXPECT_LE(CountTokens(kept), MaxWindowTokens(config, group.budget_tokens, tokens));
     sum += int64_t{group.num_layers} * CountTokens(kept);
   }
   return sum;
@@ -158,7 +160,8 @@ int64_t KeptOverLayers(const RandomPrompt& prompt, std::mt19937& random) {
 TEST(WindowSelectionTest, TotalNeverKeepsMoreThanTheBudgetOverAllLayers) {
   std::mt19937 random(5);
   for (int round = 0; round < 2000; ++round) {
-    const RandomPrompt prompt = DrawPrompt(random, BudgetAccounting::kTotal);
+    const RandomPrompt prompt =
+        DrawPrompt(random, CachePolicy::kWindowKv, BudgetAccounting::kTotal);
     SCOPED_TRACE(prompt.Describe());
     EXPECT_LE(KeptOverLayers(prompt, random),
               int64_t{prompt.config.budget_tokens} * prompt.num_layers);
@@ -169,7 +172,8 @@ TEST(WindowSelectionTest, TotalNeverKeepsMoreThanTheBudgetOverAllLayers) {
 TEST(WindowSelectionTest, ReviewOnlyNeverKeepsMoreThanAdmissionCountsWith) {
   std::mt19937 random(6);
   for (int round = 0; round < 2000; ++round) {
-    const RandomPrompt prompt = DrawPrompt(random, BudgetAccounting::kReviewOnly);
+    const RandomPrompt prompt =
+        DrawPrompt(random, CachePolicy::kWindowKv, BudgetAccounting::kReviewOnly);
     SCOPED_TRACE(prompt.Describe());
     KeptOverLayers(prompt, random);
     if (::testing::Test::HasFailure()) break;
@@ -180,13 +184,14 @@ TEST(WindowSelectionTest, ReviewOnlyNeverKeepsMoreThanAdmissionCountsWith) {
 TEST(WindowSelectionTest, TotalLeavesLessThanOneWindowUnused) {
   std::mt19937 random(8);
   for (int round = 0; round < 2000; ++round) {
-    const RandomPrompt prompt = DrawPrompt(random, BudgetAccounting::kTotal);
+    const RandomPrompt prompt =
+        DrawPrompt(random, CachePolicy::kWindowKv, BudgetAccounting::kTotal);
     SCOPED_TRACE(prompt.Describe());
     const CacheConfig& config = prompt.config;
     for (const LayerGroup& group :
-         PlanLayerGroups(config, prompt.num_layers, prompt.prompt_tokens)) {
+         WindowKvPolicy().Plan(config, prompt.num_layers, prompt.prompt_tokens)) {
       const Ranges kept = SelectWindows(config, group.budget_tokens, prompt.prompt_tokens,
-                                        DrawScores(random, config, prompt.prompt_tokens));
+                                        DrawScores(random, config, prompt.prompt_tokens, 1).values);
       EXPECT_GT(CountTokens(kept), group.budget_tokens - config.window_size);
     }
     if (::testing::Test::HasFailure()) break;

@@ -1,0 +1,29 @@
+#include "engine/cache_policy/policy.h"
+
+namespace windowkv {
+namespace {
+
+class Full final : public Policy {
+ public:
+  std::string_view name() const override { return "full"; }
+  CacheOptionSet options() const override { return {}; }
+
+  std::vector<LayerGroup> Plan(const CacheConfig& config, int32_t num_layers,
+                               int32_t prompt_tokens) const override {
+    return EqualBudgets(prompt_tokens, num_layers, num_layers);
+  }
+
+  KeptTokens Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+                    const Scores& scores) const override {
+    return {{{{0, prompt_tokens}}}};
+  }
+};
+
+}  // namespace
+
+const Policy& FullPolicy() {
+  static const Full policy;
+  return policy;
+}
+
+}  // namespace windowkv

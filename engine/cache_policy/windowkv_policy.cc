@@ -1,0 +1,63 @@
+#include "engine/cache_policy/layer_attention.h"
+#include "engine/cache_policy/policy.h"
+#include "engine/cache_policy/window_selection.h"
+#include "engine/kernels/window_scores.h"
+
+// arXiv 2503.17922.
+
+namespace windowkv {
+namespace {
+
+class WindowKv final : public Policy {
+ public:
+  std::string_view name() const override { return "windowkv"; }
+  CacheOptionSet options() const override {
+    return kBudgetOptions |
+           CacheOptionSet{CacheOption::kWindowSize,        CacheOption::kSharedLayers,
+                          CacheOption::kObservationTokens, CacheOption::kBeta,
+                          CacheOption::kStrategy,          CacheOption::kTaskMapping,
+                          CacheOption::kAccounting};
+  }
+  int32_t default_observation_tokens(std::optional<Strategy> strategy) const override {
+    return strategy == Strategy::kMean ? 16 : 32;
+  }
+  int32_t default_beta(const CacheDefaults& defaults) const override { return defaults.beta; }
+  ObservedQueries observed() const override { return ObservedQueries::kLast; }
+
+  std::vector<LayerGroup> Plan(const CacheConfig& config, int32_t num_layers,
+                               int32_t prompt_tokens) const override {
+    return PyramidBudgets(config, config.shared_layers, num_layers, prompt_tokens);
+  }
+
+  bool MustSelect(const CacheConfig& config, int32_t budget, int32_t prompt_tokens) const override {
+    return MustSelectWindows(config, budget, prompt_tokens);
+  }
+  int32_t MaxKept(const CacheConfig& config, int32_t budget, int32_t prompt_tokens) const override {
+    return MaxWindowTokens(config, budget, prompt_tokens);
+  }
+
+  Scores Observe(const CacheConfig& config, const LayerAttention& attention) const override {
+    const auto reduction =
+        config.strategy == Strategy::kMean ? WindowReduction::kMean : WindowReduction::kTopHalfMean;
+    Scores scores;
+    scores.values = WindowScores(TokenScores(attention.last_q, attention.k, attention.scale),
+                                 config.window_size, reduction);
+    scores.rows = 1;
+    scores.columns = static_cast<int32_t>(scores.values.size());
+    return scores;
+  }
+
+  KeptTokens Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+                    const Scores& scores) const override {
+    return {{SelectWindows(config, budget, prompt_tokens, scores.values)}};
+  }
+};
+
+}  // namespace
+
+const Policy& WindowKvPolicy() {
+  static const WindowKv policy;
+  return policy;
+}
+
+}  // namespace windowkv

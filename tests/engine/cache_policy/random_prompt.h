@@ -1,0 +1,141 @@
+#ifndef WINDOWKV_TESTS_ENGINE_CACHE_POLICY_RANDOM_PROMPT_H_
+#define WINDOWKV_TESTS_ENGINE_CACHE_POLICY_RANDOM_PROMPT_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "engine/cache_policy/cache_config.h"
+#include "engine/cache_policy/policy.h"
+
+namespace windowkv {
+
+inline bool operator==(const KeptTokens& kept, const std::vector<TokenRange>& ranges) {
+  return kept.heads.size() == 1 && kept.heads[0] == ranges;
+}
+
+inline void PrintTo(const TokenRange& range, std::ostream* out) {
+  *out << "[" << range.begin << ", " << range.end << ")";
+}
+
+namespace testing {
+
+// A prompt, a model depth and options that ResolveCacheOptions accepts for them.
+struct RandomPrompt {
+  int32_t num_layers = 0;
+  int32_t prompt_tokens = 0;
+  CacheConfig config;
+
+  std::string Describe() const {
+    return "layers " + std::to_string(num_layers) + ", prompt " + std::to_string(prompt_tokens) +
+           ", budget " + std::to_string(config.budget_tokens) + ", window " +
+           std::to_string(config.window_size) + ", shared " + std::to_string(config.shared_layers) +
+           ", beta " + std::to_string(config.beta) + ", observation " +
+           std::to_string(config.observation_tokens) + ", sink " +
+           std::to_string(config.sink_tokens) + ", pinned " + std::to_string(config.pinned.size());
+  }
+};
+
+inline int32_t Uniform(std::mt19937& random, int32_t low, int32_t high) {
+  return low + static_cast<int32_t>(random() % static_cast<uint32_t>(high - low + 1));
+}
+
+// WINDOWKV as the server's defaults resolve it.
+inline CacheConfig WindowKvConfig(int32_t budget_tokens, int32_t shared_layers) {
+  CacheConfig config;
+  config.policy = CachePolicy::kWindowKv;
+  config.budget_tokens = budget_tokens;
+  config.window_size = 8;
+  config.shared_layers = shared_layers;
+  config.observation_tokens = 16;
+  config.beta = 14;
+  config.strategy = Strategy::kMean;
+  config.sink_tokens = 4;
+  return config;
+}
+
+// Options that the policy knows, each sometimes left open.
+inline CacheOptions DrawOptions(std::mt19937& random, CachePolicy policy,
+                                BudgetAccounting accounting, int32_t num_layers) {
+  const CacheOptionSet known = PolicyOf(policy).options();
+  const auto draw = [&](CacheOption option, int32_t low, int32_t high) {
+    return known.contains(option) ? std::optional(Uniform(random, low, high)) : std::nullopt;
+  };
+  CacheOptions options;
+  options.policy = policy;
+  if (known.contains(CacheOption::kBudget)) {
+    options.budget = BudgetTokens{Uniform(random, 1, random() % 2 == 0 ? 100 : 600)};
+  }
+  if (known.contains(CacheOption::kAccounting)) options.accounting = accounting;
+  options.window_size = draw(CacheOption::kWindowSize, 1, 64);
+  options.shared_layers = draw(CacheOption::kSharedLayers, 1, num_layers);
+  options.observation_tokens = draw(CacheOption::kObservationTokens, 1, 64);
+  options.beta = draw(CacheOption::kBeta, 1, 20);
+  if (accounting == BudgetAccounting::kTotal) {
+    options.sink_tokens = draw(CacheOption::kSinkTokens, 0, 8);
+  }
+  return options;
+}
+
+inline std::vector<TokenRange> DrawPinned(std::mt19937& random, int32_t prompt_tokens) {
+  std::vector<TokenRange> pinned;
+  for (int32_t at = 0; random() % 2 == 0;) {
+    const int32_t begin = at + Uniform(random, 0, 100);
+    at = begin + Uniform(random, 1, 20);
+    if (at > prompt_tokens) break;
+    pinned.push_back({begin, at});
+  }
+  return pinned;
+}
+
+inline RandomPrompt DrawPrompt(std::mt19937& random, CachePolicy policy,
+                               BudgetAccounting accounting = BudgetAccounting::kTotal) {
+  const CacheShape shape{.num_layers = Uniform(random, 1, 12),
+                         .context_length = 1024,
+                         .bytes_per_token = 64,
+                         .block_size = 16};
+  for (;;) {
+    // Short prompts come up often enough to be shorter than window, observation and budget.
+    const int32_t tokens = Uniform(random, 1, random() % 3 == 0 ? 40 : 1000);
+    const CacheOptions options = DrawOptions(random, policy, accounting, shape.num_layers);
+    std::vector<TokenRange> pinned;
+    if (accounting == BudgetAccounting::kTotal) pinned = DrawPinned(random, tokens);
+    const absl::StatusOr<CacheConfig> config =
+        ResolveCacheOptions(options, {{}, {}, shape}, Task::kLocalization, tokens, pinned);
+    if (config.ok()) return {shape.num_layers, tokens, *config};
+  }
+}
+
+// What the policy could have observed, with ties: whole numbers.
+inline Scores DrawScores(std::mt19937& random, const CacheConfig& config, int32_t prompt_tokens,
+                         int32_t num_kv_heads) {
+  Scores scores;
+  switch (PolicyOf(config.policy).observed()) {
+    case ObservedQueries::kNone:
+      return scores;
+    case ObservedQueries::kLast:
+      scores.columns = std::max(0, prompt_tokens - config.observation_tokens);
+      scores.rows = num_kv_heads;
+      break;
+    case ObservedQueries::kAll:
+      scores.columns = prompt_tokens;
+      scores.rows = num_kv_heads;
+      break;
+  }
+  if (config.window_size > 0) {
+    scores.columns = (scores.columns + config.window_size - 1) / config.window_size;
+    scores.rows = 1;
+  }
+  scores.values.resize(int64_t{scores.rows} * scores.columns);
+  for (float& score : scores.values) score = static_cast<float>(random() % 50);
+  return scores;
+}
+
+}  // namespace testing
+}  // namespace windowkv
+
+#endif  // WINDOWKV_TESTS_ENGINE_CACHE_POLICY_RANDOM_PROMPT_H_
