@@ -1,6 +1,7 @@
 #include "tests/testing/policy_golden.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
