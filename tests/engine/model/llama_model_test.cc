@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/kv_cache/kv_cache_manager.h"
 #include "engine/kv_cache/kv_cache_store.h"
+#include "tests/engine/model/loaded_model.h"
 #include "tests/testing/golden_file.h"
 
 namespace windowkv {
@@ -19,61 +19,6 @@ namespace {
 using nlohmann::json;
 
 constexpr float kLogitTolerance = 1e-4f;
-
-// A loaded checkpoint in float32 with a pool of its own.
-class LoadedModel {
- public:
-  explicit LoadedModel(const std::string& dir, int32_t chunk_rows = 64)
-      : model_(*LlamaModel::Load(dir, *LoadLlamaConfig(dir), at::kFloat)),
-        store_(*KvCacheStore::Create({model_.config().num_layers, model_.config().num_kv_heads,
-                                      model_.config().head_dim, /*block_size=*/16,
-                                      /*pool_bytes=*/int64_t{256} << 20, at::kFloat})),
-        manager_(store_.geometry()),
-        chunk_rows_(chunk_rows) {}
-
-  // Reads a prompt; its logits for the next token.
-  std::vector<float> Prefill(const std::vector<int32_t>& prompt, const CacheConfig& config) {
-    const int32_t tokens = static_cast<int32_t>(prompt.size());
-    next_position_ = tokens;
-    const CachePlan plan = *manager_.Plan(config, tokens, /*max_tokens=*/64);
-    cache_ = std::make_unique<SequenceKvCache>(*manager_.Admit(plan));
-    PrefillState state = model_.StartPrefill(prompt, plan);
-    for (const PrefillSlice& slice :
-         PlanPrefill(model_.config(), tokens, plan.observed, chunk_rows_)) {
-      model_.RunPrefillSlice(slice, state, store_, *cache_);
-    }
-    return ToVector(model_.PrefillLogits(state));
-  }
-
-  std::vector<float> Decode(int32_t token) {
-    return ToVector(model_.Decode({{token, next_position_++, cache_.get()}}, store_));
-  }
-
-  std::vector<int32_t> Greedy(std::vector<float> logits, size_t count) {
-    std::vector<int32_t> tokens;
-    while (true) {
-      const auto best = std::max_element(logits.begin(), logits.end());
-      tokens.push_back(static_cast<int32_t>(best - logits.begin()));
-      if (tokens.size() == count) return tokens;
-      logits = Decode(tokens.back());
-    }
-  }
-
-  const SequenceKvCache& cache() const { return *cache_; }
-
- private:
-  static std::vector<float> ToVector(const at::Tensor& logits) {
-    const float* data = logits.const_data_ptr<float>();
-    return std::vector<float>(data, data + logits.numel());
-  }
-
-  LlamaModel model_;
-  KvCacheStore store_;
-  KvCacheManager manager_;
-  int32_t chunk_rows_;
-  std::unique_ptr<SequenceKvCache> cache_;
-  int32_t next_position_ = 0;
-};
 
 CacheConfig Full() { return CacheConfig{}; }
 
@@ -101,7 +46,7 @@ TEST(LlamaModelGoldenTest, LogitsAndGreedyTokensOfRandomCheckpointsEqualTransfor
   for (const std::string& name : names) {
     SCOPED_TRACE(name);
     const std::string dir = testing::GoldenPath("llama/" + name);
-    LoadedModel model(dir);
+    testing::LoadedModel model(dir);
     const json golden = testing::ReadJson(dir + "/golden.json");
     for (const json& prompt : golden["prompts"]) {
       const auto ids = prompt["input_ids"].get<std::vector<int32_t>>();
@@ -118,7 +63,7 @@ TEST(LlamaModelGoldenTest, DecodedLogitsOfEveryPositionEqualTransformers) {
   for (const std::string& name : RandomCheckpoints()) {
     SCOPED_TRACE(name);
     const std::string dir = testing::GoldenPath("llama/" + name);
-    LoadedModel model(dir);
+    testing::LoadedModel model(dir);
     const json golden = testing::ReadJson(dir + "/golden.json");
     for (const json& prompt : golden["prompts"]) {
       if (!prompt.contains("all_logits")) continue;
@@ -135,7 +80,7 @@ TEST(LlamaModelGoldenTest, DecodedLogitsOfEveryPositionEqualTransformers) {
 TEST(LlamaModelGoldenTest, TheTrainedStoriesModelEqualsItsReference) {
   const std::string dir = testing::FixturePath("stories260K-hf");
   if (!std::filesystem::exists(dir)) GTEST_SKIP() << dir << " is not there";
-  LoadedModel model(dir);
+  testing::LoadedModel model(dir);
   const json golden = testing::ReadJson(dir + "/golden.json");
   ASSERT_FALSE(golden.empty());
   for (const json& test : golden) {
@@ -149,7 +94,8 @@ TEST(LlamaModelGoldenTest, TheTrainedStoriesModelEqualsItsReference) {
 }
 
 TEST(LlamaModelGoldenTest, TheDemoModelEqualsTransformers) {
-  LoadedModel model(testing::SourceDir() + "/deploy/models/demo_llama", /*chunk_rows=*/2048);
+  testing::LoadedModel model(testing::SourceDir() + "/deploy/models/demo_llama",
+                             /*chunk_rows=*/2048);
   const json golden = testing::ReadJson(testing::GoldenPath("demo_llama.json"));
   for (const json& test : golden["cases"]) {
     SCOPED_TRACE(test["name"].get<std::string>());
@@ -164,25 +110,14 @@ TEST(LlamaModelGoldenTest, TheDemoModelEqualsTransformers) {
 }
 
 TEST(LlamaModelGoldenTest, DecodingAfterWindowKvEqualsThePlainReference) {
-  const json demo = testing::ReadJson(testing::GoldenPath("demo_llama.json"));
   const json golden = testing::ReadJson(testing::GoldenPath("windowkv_decode.json"));
   ASSERT_FALSE(golden["cases"].empty());
   for (const json& test : golden["cases"]) {
-    const std::string name = test["checkpoint"];
-    SCOPED_TRACE(name + " " + test["options"].dump());
-    const bool is_demo = name == "demo_llama";
-    LoadedModel model(is_demo ? testing::SourceDir() + "/deploy/models/demo_llama"
-                              : testing::GoldenPath("llama/" + name),
-                      is_demo ? 2048 : 64);
-    std::vector<int32_t> ids;
-    if (test.contains("input_ids")) ids = test["input_ids"].get<std::vector<int32_t>>();
-    for (const json& prompt : demo["cases"]) {
-      if (test.contains("prompt") && prompt["name"] == test["prompt"]) {
-        ids = prompt["input_ids"].get<std::vector<int32_t>>();
-      }
-    }
+    SCOPED_TRACE(test["checkpoint"].get<std::string>() + " " + test["options"].dump());
+    testing::LoadedModel model = testing::LoadModelOf(test);
     const auto tokens = test["tokens"].get<std::vector<int32_t>>();
-    const std::vector<float> logits = model.Prefill(ids, testing::ToCacheConfig(test["options"]));
+    const std::vector<float> logits =
+        model.Prefill(testing::PromptOf(test), testing::ToCacheConfig(test["options"]));
     EXPECT_EQ(model.Greedy(logits, tokens.size()), tokens);
     for (size_t g = 0; g < test["groups"].size(); ++g) {
       EXPECT_EQ(model.cache().groups()[g].budget_tokens, test["groups"][g]["budget_tokens"]);
