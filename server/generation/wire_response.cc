@@ -112,8 +112,8 @@ absl::Status SetDefaultCache(const ModelInfo& info, v1::ResolvedCacheOptions* wi
   if (!config.ok()) {
     return Annotate(absl::InternalError(config.status().message()), "default cache options");
   }
-  config->policy = info.cache_rules.defaults.policy;
   SetCache(*config, wire);
+  wire->set_policy(ToWireEnum(kCachePolicies, info.cache_rules.defaults.policy));
   wire->set_strategy(v1::STRATEGY_AUTO);
   return absl::OkStatus();
 }

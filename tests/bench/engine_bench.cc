@@ -15,9 +15,8 @@
 #include <vector>
 
 #include "engine/base/monotonic_clock.h"
-#include "engine/model/llama_config.h"
 #include "engine/runtime/engine.h"
-#include "engine/runtime/model_runner.h"
+#include "tests/bench/bench_model.h"
 #include "tests/testing/last_state_metrics.h"
 
 namespace windowkv {
@@ -38,11 +37,6 @@ struct Options {
   int requests = 200;
 };
 
-double Median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-  return values[values.size() / 2];
-}
-
 void Report(const json& line) { std::cout << line.dump() << std::endl; }
 
 // VmRSS, or VmHWM: the highest value since it was last reset.
@@ -56,14 +50,6 @@ int64_t ResidentBytes(const std::string& field) {
 }
 
 void ResetPeak() { std::ofstream("/proc/self/clear_refs") << "5"; }
-
-// Fails the program: a benchmark without a result is not one.
-template <typename T>
-T OrDie(absl::StatusOr<T> value) {
-  if (value.ok()) return *std::move(value);
-  std::cerr << value.status() << "\n";
-  std::exit(1);
-}
 
 GenerationRequest Prompt(const std::vector<int32_t>& ids, size_t tokens, const Options& options,
                          bool compress) {
@@ -79,7 +65,7 @@ GenerationRequest Prompt(const std::vector<int32_t>& ids, size_t tokens, const O
 }
 
 FinishedEvent Run(Engine& engine, GenerationRequest request) {
-  const std::shared_ptr<TokenStream> stream = OrDie(engine.Submit(std::move(request)));
+  const std::shared_ptr<TokenStream> stream = bench::OrDie(engine.Submit(std::move(request)));
   while (true) {
     std::optional<StreamEvent> event = stream->Next();
     if (auto* finished = std::get_if<FinishedEvent>(&*event)) return *finished;
@@ -115,8 +101,8 @@ void MeasurePrefill(Engine& engine, const std::vector<int32_t>& ids, const Optio
     }
     Report({{"what", "prefill"},
             {"tokens", tokens},
-            {"seconds", Median(seconds)},
-            {"selection_seconds", Median(selection)}});
+            {"seconds", bench::Median(seconds)},
+            {"selection_seconds", bench::Median(selection)}});
   }
 }
 
@@ -127,57 +113,24 @@ void MeasureRequests(Engine& engine, const std::vector<int32_t>& ids, const Opti
     Run(engine, Prompt(ids, 16, options, false));
     seconds.push_back(absl::ToDoubleSeconds(MonotonicNow() - start));
   }
-  Report({{"what", "request"}, {"seconds", Median(seconds)}});
-}
-
-// A prompt read to its end, ready to decode.
-std::unique_ptr<Sequence> Read(ModelRunner& runner, KvCacheManager& manager,
-                               const std::vector<int32_t>& ids, const Options& options,
-                               CachePolicy policy) {
-  auto sequence = std::make_unique<Sequence>();
-  sequence->prompt.assign(ids.begin(), ids.begin() + options.decode_tokens);
-  CacheOptions cache;
-  cache.policy = policy;
-  if (policy != CachePolicy::kFull) cache.budget = BudgetTokens{options.budget};
-  const CacheShape shape{manager.geometry().num_layers, 1 << 20, 1, manager.geometry().block_size};
-  const CacheConfig config = OrDie(
-      ResolveCacheOptions(cache, {{}, {}, shape}, Task::kLocalization, options.decode_tokens, {}));
-  sequence->plan = OrDie(manager.Plan(config, options.decode_tokens, options.decode_steps + 8));
-  sequence->cache = manager.Admit(sequence->plan);
-  sequence->slice_costs = runner.SliceCosts(sequence->plan);
-  Batch batch;
-  batch.prefill = sequence.get();
-  batch.num_slices = sequence->slice_costs.size();
-  OrDie(runner.Prefill(batch));
-  sequence->output.push_back(100);
-  return sequence;
+  Report({{"what", "request"}, {"seconds", bench::Median(seconds)}});
 }
 
 void MeasureDecode(const Options& options, const std::vector<int32_t>& ids, CachePolicy policy,
                    int batch_size) {
-  const LlamaConfig model = OrDie(LoadLlamaConfig(options.model));
   const at::ScalarType dtype = options.dtype == "float32" ? at::kFloat : at::kBFloat16;
-  std::unique_ptr<ModelRunner> runner = OrDie(ModelRunner::Create(
-      {options.model, model, dtype, int64_t{1} << 30, 16, 2048, options.threads}));
-  KvCacheManager manager(runner->cache_geometry());
+  bench::BenchModel model(options.model, dtype, options.threads);
   std::vector<std::unique_ptr<Sequence>> sequences;
-  Batch batch;
   for (int i = 0; i < batch_size; ++i) {
-    sequences.push_back(Read(*runner, manager, ids, options, policy));
-    batch.decode.push_back(sequences.back().get());
-  }
-  std::vector<double> seconds;
-  for (int step = 0; step < options.decode_steps; ++step) {
-    const absl::Duration start = MonotonicNow();
-    OrDie(runner->Decode(batch));
-    seconds.push_back(absl::ToDoubleSeconds(MonotonicNow() - start));
-    for (auto& sequence : sequences) sequence->output.push_back(100 + step);
+    sequences.push_back(
+        model.Admit(ids, options.decode_tokens, policy, options.budget, options.decode_steps + 8));
+    model.Read(*sequences.back());
   }
   Report({{"what", "decode_step"},
-          {"policy", policy == CachePolicy::kFull ? "full" : "windowkv"},
+          {"policy", PolicyOf(policy).name()},
           {"cached_tokens", options.decode_tokens},
           {"batch", batch_size},
-          {"seconds", Median(seconds)}});
+          {"seconds", model.DecodeSeconds(sequences, options.decode_steps)}});
 }
 
 int Main(int argc, char** argv) {
@@ -203,12 +156,11 @@ int Main(int argc, char** argv) {
   config.dtype = options.dtype == "float32" ? ComputeDtype::kFloat32 : ComputeDtype::kBfloat16;
   config.num_threads = options.threads;
   {
-    const std::unique_ptr<Engine> engine = OrDie(CreateEngine(config, &metrics));
+    const std::unique_ptr<Engine> engine = bench::OrDie(CreateEngine(config, &metrics));
     MeasurePrefillMemory(*engine, ids, options);
     MeasurePrefill(*engine, ids, options);
     MeasureRequests(*engine, ids, options);
   }
-  ModelRunner::PrepareThread(options.threads);
   MeasureDecode(options, ids, CachePolicy::kFull, 1);
   MeasureDecode(options, ids, CachePolicy::kWindowKv, 1);
   MeasureDecode(options, ids, CachePolicy::kWindowKv, 8);

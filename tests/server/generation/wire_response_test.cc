@@ -112,6 +112,7 @@ TEST(WireResponseTest, ModelInfoResolvesTheDefaults) {
   EXPECT_EQ(wire->chat_template(), "llama3");
   EXPECT_EQ(wire->default_cache().policy(), v1::CACHE_POLICY_FULL);
   EXPECT_EQ(wire->default_cache().budget_tokens(), 512);
+  EXPECT_EQ(wire->default_cache().accounting(), v1::BUDGET_ACCOUNTING_TOTAL);
   EXPECT_EQ(wire->default_cache().shared_layers(), 1);  // a quarter of the layers
   EXPECT_EQ(wire->default_cache().strategy(), v1::STRATEGY_AUTO);
   EXPECT_EQ(wire->default_task(), v1::TASK_LOCALIZATION);
