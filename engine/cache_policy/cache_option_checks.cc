@@ -121,7 +121,7 @@ class SpanOrder {
                           absl::StrCat("is ", index, ", must be at least ", next_message_,
                                        ": messages are pinned in order, each once"));
     }
-    next_message_ = index + 1;
+    next_message_ = int64_t{index} + 1;
     return absl::OkStatus();
   }
 
@@ -144,7 +144,7 @@ class SpanOrder {
   int32_t context_length_;
   int32_t tokens_end_ = 0;
   int32_t characters_end_ = 0;
-  int32_t next_message_ = 0;
+  int64_t next_message_ = 0;
 };
 
 absl::Status CheckPinned(const std::vector<PinnedSpan>& pinned, const CacheRules& rules) {

@@ -3,9 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <functional>
-#include <limits>
+#include <cstdint>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -14,23 +13,15 @@
 #include "engine/cache_policy/layer_groups.h"
 #include "engine/cache_policy/policy.h"
 #include "tests/engine/cache_policy/random_prompt.h"
+#include "tests/engine/cache_policy/small_model.h"
 
 namespace windowkv {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::kShape;
 using testing::Uniform;
-
-constexpr CacheShape kShape{
-    .num_layers = 8, .context_length = 4096, .bytes_per_token = 256, .block_size = 16};
-const CacheRules kRules{{}, {}, kShape};
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-CacheOptions WindowKvOptions() {
-  CacheOptions options;
-  options.policy = CachePolicy::kWindowKv;
-  return options;
-}
+using testing::WindowKvOptions;
 
 absl::StatusOr<CacheConfig> Resolve(const CacheOptions& options, int32_t prompt_tokens = 4000,
                                     Task task = Task::kLocalization,
@@ -40,180 +31,18 @@ absl::StatusOr<CacheConfig> Resolve(const CacheOptions& options, int32_t prompt_
   return ResolveCacheOptions(options, {defaults, {}, kShape}, task, prompt_tokens, pinned);
 }
 
-struct Case {
-  std::string field;  // empty: allowed
-  std::function<void(CacheOptions&)> change;
-};
-
-// Each change alone, on WINDOWKV options.
-void ExpectVerdicts(const std::vector<Case>& cases) {
-  for (size_t i = 0; i < cases.size(); ++i) {
-    SCOPED_TRACE("case " + std::to_string(i) + " " + cases[i].field);
-    CacheOptions options = WindowKvOptions();
-    cases[i].change(options);
-    const absl::Status status = ValidateCacheOptions(options, kRules);
-    if (cases[i].field.empty()) {
-      EXPECT_TRUE(status.ok()) << status;
-      continue;
-    }
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_EQ(FieldOf(status), cases[i].field);
-  }
-}
-
-TEST(CacheConfigTest, CountsMustBeWithinTheirRanges) {
-  ExpectVerdicts({
-      {"", [](auto& o) { o.window_size = 1; }},
-      {"", [](auto& o) { o.window_size = 1024; }},
-      {"cache.window_size", [](auto& o) { o.window_size = 0; }},
-      {"cache.window_size", [](auto& o) { o.window_size = 1025; }},
-      {"", [](auto& o) { o.shared_layers = 1; }},
-      {"", [](auto& o) { o.shared_layers = 8; }},
-      {"cache.shared_layers", [](auto& o) { o.shared_layers = 0; }},
-      {"cache.shared_layers", [](auto& o) { o.shared_layers = 9; }},
-      {"", [](auto& o) { o.observation_tokens = 1; }},
-      {"", [](auto& o) { o.observation_tokens = 512; }},
-      {"cache.observation_tokens", [](auto& o) { o.observation_tokens = 0; }},
-      {"cache.observation_tokens", [](auto& o) { o.observation_tokens = 513; }},
-      {"", [](auto& o) { o.beta = 1; }},
-      {"", [](auto& o) { o.beta = 1024; }},
-      {"cache.beta", [](auto& o) { o.beta = 0; }},
-      {"cache.beta", [](auto& o) { o.beta = 1025; }},
-      {"", [](auto& o) { o.sink_tokens = 0; }},
-      {"", [](auto& o) { o.sink_tokens = 1024; }},
-      {"cache.sink_tokens", [](auto& o) { o.sink_tokens = -1; }},
-      {"cache.sink_tokens", [](auto& o) { o.sink_tokens = 1025; }},
-  });
-}
-
-TEST(CacheConfigTest, BudgetsMustBeWithinTheirRanges) {
-  constexpr int64_t kLeastBytes = int64_t{8} * 16 * 256;
-  ExpectVerdicts({
-      {"", [](auto& o) { o.budget = BudgetTokens{1}; }},
-      {"", [](auto& o) { o.budget = BudgetTokens{4096}; }},
-      {"cache.budget_tokens", [](auto& o) { o.budget = BudgetTokens{0}; }},
-      {"cache.budget_tokens", [](auto& o) { o.budget = BudgetTokens{-5}; }},
-      {"cache.budget_tokens", [](auto& o) { o.budget = BudgetTokens{4097}; }},
-      {"", [](auto& o) { o.budget = BudgetBytes{kLeastBytes}; }},
-      {"", [](auto& o) { o.budget = BudgetBytes{int64_t{1} << 62}; }},
-      {"cache.budget_bytes", [](auto& o) { o.budget = BudgetBytes{kLeastBytes - 1}; }},
-      {"cache.budget_bytes", [](auto& o) { o.budget = BudgetBytes{-1}; }},
-      {"cache.budget_bytes", [](auto& o) { o.budget = BudgetBytes{INT64_MIN}; }},
-      {"", [](auto& o) { o.budget = BudgetFraction{1e-9f}; }},
-      {"", [](auto& o) { o.budget = BudgetFraction{1}; }},
-      {"cache.budget_fraction", [](auto& o) { o.budget = BudgetFraction{0}; }},
-      {"cache.budget_fraction", [](auto& o) { o.budget = BudgetFraction{1.0001f}; }},
-      {"cache.budget_fraction", [](auto& o) { o.budget = BudgetFraction{kNan}; }},
-      {"cache.budget_fraction", [](auto& o) { o.budget = BudgetFraction{INFINITY}; }},
-  });
-}
-
-TEST(CacheConfigTest, PinnedSpansMustBeSortedApartNotEmptyAndInside) {
-  ExpectVerdicts({
-      {"",
-       [](auto& o) {
-         o.pinned = {TokenRange{0, 1}, TokenRange{1, 5}, TokenRange{4000, 4096}};
-       }},
-      {"cache.pinned[0].tokens",
-       [](auto& o) {
-         o.pinned = {TokenRange{-1, 5}};
-       }},
-      {"cache.pinned[1].tokens",
-       [](auto& o) {
-         o.pinned = {TokenRange{0, 5}, TokenRange{7, 7}};
-       }},
-      {"cache.pinned[0].tokens",
-       [](auto& o) {
-         o.pinned = {TokenRange{9, 7}};
-       }},
-      {"cache.pinned[0].tokens",
-       [](auto& o) {
-         o.pinned = {TokenRange{4000, 4097}};
-       }},
-      {"cache.pinned[1].tokens",
-       [](auto& o) {
-         o.pinned = {TokenRange{0, 5}, TokenRange{4, 8}};
-       }},
-      {"cache.pinned[1].tokens",
-       [](auto& o) {
-         o.pinned = {TokenRange{10, 15}, TokenRange{0, 5}};
-       }},
-      {"cache.pinned[0].tokens",
-       [](auto& o) {
-         o.pinned = {TokenRange{INT32_MIN, INT32_MAX}};
-       }},
-  });
-}
-
-TEST(CacheConfigTest, MessagesSayTheValueAndTheRange) {
-  CacheOptions options = WindowKvOptions();
-  options.window_size = 2000;
-  EXPECT_EQ(ValidateCacheOptions(options, kRules).message(),
-            "cache.window_size is 2000, must be in [1, 1024]");
-}
-
-TEST(CacheConfigTest, UnderFullEachOptionIsRefusedByName) {
-  const std::vector<Case> cases = {
-      {"cache.budget_tokens", [](auto& o) { o.budget = BudgetTokens{64}; }},
-      {"cache.budget_bytes", [](auto& o) { o.budget = BudgetBytes{1 << 20}; }},
-      {"cache.budget_fraction", [](auto& o) { o.budget = BudgetFraction{0.5}; }},
-      {"cache.window_size", [](auto& o) { o.window_size = 8; }},
-      {"cache.shared_layers", [](auto& o) { o.shared_layers = 2; }},
-      {"cache.observation_tokens", [](auto& o) { o.observation_tokens = 16; }},
-      {"cache.beta", [](auto& o) { o.beta = 14; }},
-      {"cache.strategy", [](auto& o) { o.strategy = Strategy::kMean; }},
-      {"cache.task_mapping", [](auto& o) { o.task_mapping = TaskMapping::kPaper; }},
-      {"cache.accounting", [](auto& o) { o.accounting = BudgetAccounting::kTotal; }},
-      {"cache.sink_tokens", [](auto& o) { o.sink_tokens = 4; }},
-      {"cache.pinned",
-       [](auto& o) {
-         o.pinned = {TokenRange{0, 4}};
-       }},
-  };
-  for (const Case& test : cases) {
-    for (const bool asked : {true, false}) {
-      CacheOptions options;
-      if (asked) options.policy = CachePolicy::kFull;
-      test.change(options);
-      const absl::Status status = ValidateCacheOptions(options, kRules);
-      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-      EXPECT_EQ(FieldOf(status), test.field);
-      EXPECT_THAT(std::string(status.message()), HasSubstr("FULL"));
-    }
-  }
-  EXPECT_TRUE(ValidateCacheOptions({}, kRules).ok());
-}
-
-TEST(CacheConfigTest, ReviewOnlyRefusesSinkAndPinned) {
-  ExpectVerdicts({
-      {"", [](auto& o) { o.accounting = BudgetAccounting::kReviewOnly; }},
-      {"",
-       [](auto& o) {
-         o.accounting = BudgetAccounting::kReviewOnly;
-         o.sink_tokens = 0;
-       }},
-      {"cache.sink_tokens",
-       [](auto& o) {
-         o.accounting = BudgetAccounting::kReviewOnly;
-         o.sink_tokens = 1;
-       }},
-      {"cache.pinned",
-       [](auto& o) {
-         o.accounting = BudgetAccounting::kReviewOnly;
-         o.pinned = {TokenRange{0, 1}};
-       }},
-  });
-  CacheOptions options = WindowKvOptions();
-  options.accounting = BudgetAccounting::kReviewOnly;
-  EXPECT_EQ(Resolve(options)->sink_tokens, 0);
-}
-
 TEST(CacheConfigTest, FullResolvesToFullWhateverTheDefaults) {
   CacheDefaults defaults;
   defaults.policy = CachePolicy::kWindowKv;
   CacheOptions options;
   options.policy = CachePolicy::kFull;
   EXPECT_EQ(Resolve(options, 4000, Task::kLocalization, defaults)->policy, CachePolicy::kFull);
+}
+
+TEST(CacheConfigTest, ReviewOnlyKeepsNoSinkTokensByDefault) {
+  CacheOptions options = WindowKvOptions();
+  options.accounting = BudgetAccounting::kReviewOnly;
+  EXPECT_EQ(Resolve(options)->sink_tokens, 0);
 }
 
 TEST(CacheConfigTest, UnsetOptionsTakeTheServersDefaults) {
@@ -232,6 +61,80 @@ TEST(CacheConfigTest, UnsetOptionsTakeTheServersDefaults) {
   EXPECT_EQ(config.beta, 7);
   EXPECT_EQ(config.sink_tokens, 2);
   EXPECT_EQ(config.accounting, BudgetAccounting::kTotal);
+}
+
+TEST(CacheConfigTest, EachPolicyHasItsDefaultsAndZeroForWhatItDoesNotKnow) {
+  struct Row {
+    CachePolicy policy;
+    int32_t budget_tokens;
+    int32_t window_size;
+    int32_t shared_layers;
+    int32_t observation_tokens;
+    int32_t beta;
+    std::optional<Strategy> strategy;
+    int32_t sink_tokens;
+  };
+  for (const Row& row : {
+           Row{CachePolicy::kFull, 0, 0, 0, 0, 0, {}, 0},
+           Row{CachePolicy::kWindowKv, 1024, 8, 2, 16, 14, Strategy::kMean, 4},
+           Row{CachePolicy::kStreamingLlm, 1024, 0, 0, 0, 0, {}, 4},
+           Row{CachePolicy::kSnapKv, 1024, 0, 0, 32, 0, {}, 4},
+           Row{CachePolicy::kPyramidKv, 1024, 0, 0, 32, 20, {}, 4},
+           Row{CachePolicy::kH2o, 1024, 0, 0, 0, 0, {}, 4},
+       }) {
+    SCOPED_TRACE(PolicyOf(row.policy).name());
+    CacheOptions options;
+    options.policy = row.policy;
+    const auto config = Resolve(options);
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_EQ(config->policy, row.policy);
+    EXPECT_EQ(config->budget_tokens, row.budget_tokens);
+    EXPECT_EQ(config->window_size, row.window_size);
+    EXPECT_EQ(config->shared_layers, row.shared_layers);
+    EXPECT_EQ(config->observation_tokens, row.observation_tokens);
+    EXPECT_EQ(config->beta, row.beta);
+    EXPECT_EQ(config->strategy, row.strategy);
+    EXPECT_EQ(config->accounting, BudgetAccounting::kTotal);
+    EXPECT_EQ(config->sink_tokens, row.sink_tokens);
+    EXPECT_TRUE(config->pinned.empty());
+  }
+}
+
+TEST(CacheConfigTest, ABudgetInBytesOrAsAFractionIsLimitedByTheTokensItComesTo) {
+  const CacheRules rules{{}, {.budget_tokens = 600}, kShape};
+  const auto resolve = [&rules](const CacheOptions& options, int32_t prompt_tokens) {
+    return ResolveCacheOptions(options, rules, Task::kLocalization, prompt_tokens, {});
+  };
+  CacheOptions options = WindowKvOptions();
+  options.budget = BudgetFraction{0.5};
+  EXPECT_EQ(resolve(options, 1200)->budget_tokens, 600);
+  EXPECT_EQ(FieldOf(resolve(options, 1202).status()), "cache.budget_fraction");
+  options.budget = BudgetBytes{INT64_MAX};
+  EXPECT_TRUE(resolve(options, 600).ok());
+  EXPECT_EQ(FieldOf(resolve(options, 601).status()), "cache.budget_bytes");
+  options = {};
+  options.policy = CachePolicy::kFull;
+  EXPECT_TRUE(resolve(options, 600).ok());
+  EXPECT_EQ(FieldOf(resolve(options, 601).status()), "cache.policy");
+}
+
+TEST(CacheConfigTest, DefaultsAreCutToTheServersLimits) {
+  const CacheLimits limits{.budget_tokens = 600,
+                           .window_size = 6,
+                           .observation_tokens = 12,
+                           .beta = 10,
+                           .sink_tokens = 2};
+  for (const CachePolicy policy : {CachePolicy::kWindowKv, CachePolicy::kPyramidKv}) {
+    CacheOptions options;
+    options.policy = policy;
+    const CacheConfig config =
+        *ResolveCacheOptions(options, {{}, limits, kShape}, Task::kLocalization, 4000, {});
+    EXPECT_EQ(config.budget_tokens, 600);
+    EXPECT_EQ(config.observation_tokens, 12);
+    EXPECT_EQ(config.beta, 10);
+    EXPECT_EQ(config.sink_tokens, 2);
+    EXPECT_EQ(config.window_size, policy == CachePolicy::kWindowKv ? 6 : 0);
+  }
 }
 
 TEST(CacheConfigTest, DefaultsAreCutToSmallModels) {
