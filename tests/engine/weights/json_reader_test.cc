@@ -34,7 +34,7 @@ TEST(JsonReader, DirectoryAndEmptyFileAreRefused) {
   EXPECT_THAT(MessageOf(ReadJsonFile(dir, kCode).status()), HasSubstr("expected a regular file"));
   WriteFile(dir + "/empty.json", "");
   EXPECT_THAT(MessageOf(ReadJsonFile(dir + "/empty.json", kCode).status()),
-              HasSubstr("unexpected end of input"));
+              HasSubstr("line 1, column 1"));
 }
 
 TEST(JsonReader, NumbersOutsideDoubleAreRefused) {
