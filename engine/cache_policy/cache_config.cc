@@ -27,13 +27,19 @@ int32_t TokensForBytes(int64_t bytes, const CacheShape& shape) {
   return static_cast<int32_t>(std::min<int64_t>(tokens, shape.context_length));
 }
 
+// A float is only near the fraction that was meant: 0.7F of 1000 tokens are 700, not 699.
+int32_t TokensForFraction(float fraction, int32_t prompt_tokens) {
+  const double at_most = std::nextafter(fraction, 2.0F);
+  return std::max(1, std::min(static_cast<int32_t>(at_most * prompt_tokens), prompt_tokens));
+}
+
 int32_t ResolveBudget(const CacheOptions& options, const CacheRules& rules, int32_t prompt_tokens) {
   if (const auto* budget = std::get_if<BudgetTokens>(&options.budget)) return budget->tokens;
   if (const auto* budget = std::get_if<BudgetBytes>(&options.budget)) {
     return TokensForBytes(budget->bytes, rules.shape);
   }
   if (const auto* budget = std::get_if<BudgetFraction>(&options.budget)) {
-    return std::max(1, static_cast<int32_t>(std::floor(double{budget->fraction} * prompt_tokens)));
+    return TokensForFraction(budget->fraction, prompt_tokens);
   }
   return std::min(
       {rules.defaults.budget_tokens, rules.shape.context_length, rules.max_budget_tokens()});

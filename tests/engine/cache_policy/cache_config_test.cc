@@ -195,6 +195,18 @@ TEST(CacheConfigTest, BudgetsBecomeTokensPerLayer) {
   EXPECT_EQ(Resolve(options, 1001)->budget_tokens, 100);
 }
 
+TEST(CacheConfigTest, AFractionThatNoFloatHoldsComesToTheTokensThatWereMeant) {
+  CacheOptions options = WindowKvOptions();
+  options.sink_tokens = 0;
+  options.observation_tokens = 1;
+  options.window_size = 1;
+  for (int32_t hundredths = 1; hundredths <= 100; ++hundredths) {
+    options.budget = BudgetFraction{static_cast<float>(hundredths) / 100};
+    EXPECT_EQ(Resolve(options, 1000)->budget_tokens, hundredths * 10);
+    EXPECT_EQ(Resolve(options, 3999)->budget_tokens, hundredths * 3999 / 100);
+  }
+}
+
 TEST(CacheConfigTest, ABudgetBelowWhatIsAlwaysKeptIsRefusedWithBothNumbers) {
   CacheOptions options = WindowKvOptions();
   options.pinned = {TokenRange{100, 110}};
