@@ -60,8 +60,10 @@ absl::Status CheckBudgetHoldsLeast(const CacheOptions& options, const CacheConfi
   if (prompt_tokens <= config.budget_tokens) return absl::OkStatus();
   const bool total = config.accounting == BudgetAccounting::kTotal;
   const int32_t always = total ? CountTokens(AlwaysKept(config, prompt_tokens)) : 0;
-  const int32_t least = always + config.window_size;
-  if (least <= config.budget_tokens) return absl::OkStatus();
+  const int32_t needed = always + config.window_size;
+  if (needed <= config.budget_tokens) return absl::OkStatus();
+  // The whole prompt needs no room for a window to choose.
+  const int32_t least = std::min(needed, prompt_tokens);
   std::string parts;
   if (total) {
     parts = absl::StrCat("the ", always, " tokens that are always kept (sink ", config.sink_tokens,
@@ -71,9 +73,10 @@ absl::Status CheckBudgetHoldsLeast(const CacheOptions& options, const CacheConfi
   if (config.window_size > 0) {
     absl::StrAppend(&parts, total ? " and " : "", "one window of ", config.window_size);
   }
-  return InvalidField(BudgetField(options),
-                      absl::StrCat("comes to ", config.budget_tokens,
-                                   " tokens per layer, must be at least ", least, ": ", parts));
+  return InvalidField(
+      BudgetField(options),
+      absl::StrCat("comes to ", config.budget_tokens, " tokens per layer, must be at least ", least,
+                   least < needed ? " (the whole prompt): " : ": ", parts));
 }
 
 void ResolveSelection(const CacheOptions& options, const CacheRules& rules, Task task,

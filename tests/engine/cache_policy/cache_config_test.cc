@@ -219,6 +219,19 @@ TEST(CacheConfigTest, ABudgetBelowWhatIsAlwaysKeptIsRefusedWithBothNumbers) {
   EXPECT_TRUE(Resolve(options).ok());
 }
 
+TEST(CacheConfigTest, TheLeastBudgetIsNeverMoreThanThePrompt) {
+  CacheOptions options = WindowKvOptions();
+  options.pinned = {TokenRange{0, 79}};
+  options.budget = BudgetTokens{99};
+  const absl::Status status = Resolve(options, 100).status();
+  EXPECT_THAT(
+      std::string(status.message()),
+      HasSubstr("comes to 99 tokens per layer, must be at least 100 (the whole prompt): the "
+                "95 tokens that are always kept"));
+  options.budget = BudgetTokens{100};
+  EXPECT_TRUE(Resolve(options, 100).ok());
+}
+
 TEST(CacheConfigTest, AShortPromptNeedsNoBudgetForTheObservationWindow) {
   CacheOptions options = WindowKvOptions();
   options.budget = BudgetTokens{10};
