@@ -105,6 +105,21 @@ INSTANTIATE_TEST_SUITE_P(Options, OptionOfOtherPoliciesTest,
 
 class CacheOptionPoliciesTest : public LiveServerTest {};
 
+TEST_F(CacheOptionPoliciesTest, ReviewOnlyRefusesWhatItsArithmeticDoesNotKnow) {
+  const auto request = [](const std::function<void(v1::CacheOptions*)>& set) {
+    v1::GenerateRequest asked = ChatRequest(v1::CACHE_POLICY_WINDOWKV, {"", set, {}});
+    asked.mutable_cache()->set_accounting(v1::BUDGET_ACCOUNTING_REVIEW_ONLY);
+    return asked;
+  };
+  const std::string under = "under cache.accounting REVIEW_ONLY";
+  ExpectRefused(server_.get(), {"", request([](auto* c) { c->set_sink_tokens(4); }),
+                                "cache.sink_tokens", "is 4, must be 0 " + under});
+  ExpectRefused(server_.get(), {"", request([](auto* c) { c->add_pinned()->set_message(1); }),
+                                "cache.pinned", "must be empty " + under});
+  ExpectRefused(server_.get(), {"", request([](auto* c) { c->set_pin_system_prompt(true); }),
+                                "cache.pin_system_prompt", "must be false " + under});
+}
+
 TEST_F(CacheOptionPoliciesTest, AnOptionThatThePolicyKnowsIsTaken) {
   for (const Option& option : Options()) {
     for (const v1::CachePolicy policy : kPolicies) {

@@ -1,7 +1,6 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -47,42 +46,50 @@ Refusal Chat(std::string name, const Change& pin, std::string field, std::string
   return refusal;
 }
 
+struct Range {
+  std::string label;
+  int32_t begin;
+  int32_t end;
+
+  std::string Says() const { return absl::StrCat("is [", begin, ", ", end, "), must "); }
+};
+
 std::vector<Refusal> BadRanges() {
-  using Request = v1::GenerateRequest;
   std::vector<Refusal> refusals;
-  for (const auto& [label, begin, end] :
-       std::vector<std::tuple<std::string, int32_t, int32_t>>{{"Empty", 5, 5},
-                                                              {"EmptyAtZero", 0, 0},
-                                                              {"Reversed", 7, 5},
-                                                              {"Negative", -1, 5},
-                                                              {"WidestReversed", INT32_MAX, 0},
-                                                              {"Widest", INT32_MIN, INT32_MAX}}) {
-    const std::string message =
-        absl::StrCat("is [", begin, ", ", end, "), must be a non-empty range inside [0, ");
+  for (const Range& range : std::vector<Range>{{"Empty", 5, 5},
+                                               {"EmptyAtZero", 0, 0},
+                                               {"Reversed", 7, 5},
+                                               {"Negative", -1, 5},
+                                               {"WidestReversed", INT32_MAX, 0},
+                                               {"Widest", INT32_MIN, INT32_MAX}}) {
+    const std::string message = range.Says() + "be a non-empty range inside [0, ";
     refusals.push_back(Tokens(
-        absl::StrCat("Tokens", label), [=](Request* r) { PinTokens(r, begin, end); },
+        "Tokens" + range.label, [range](auto* r) { PinTokens(r, range.begin, range.end); },
         "cache.pinned[0].tokens", message));
     refusals.push_back(Text(
-        absl::StrCat("Characters", label), [=](Request* r) { PinCharacters(r, begin, end); },
+        "Characters" + range.label, [range](auto* r) { PinCharacters(r, range.begin, range.end); },
         "cache.pinned[0].characters", message));
   }
-  for (const auto& [label, begin, end] : std::vector<std::tuple<std::string, int32_t, int32_t>>{
-           {"Overlapping", 4, 8}, {"Repeated", 2, 5}, {"Unsorted", 0, 1}}) {
-    const std::string message = absl::StrCat("is [", begin, ", ", end,
-                                             "), must not begin before the end 5 of the range "
-                                             "before it");
+  return refusals;
+}
+
+std::vector<Refusal> BadSecondRanges() {
+  std::vector<Refusal> refusals;
+  for (const Range& range :
+       std::vector<Range>{{"Overlapping", 4, 8}, {"Repeated", 2, 5}, {"Unsorted", 0, 1}}) {
+    const std::string message = range.Says() + "not begin before the end 5 of the range before it";
     refusals.push_back(Tokens(
-        absl::StrCat("Tokens", label),
-        [=](Request* r) {
+        "Tokens" + range.label,
+        [range](auto* r) {
           PinTokens(r, 2, 5);
-          PinTokens(r, begin, end);
+          PinTokens(r, range.begin, range.end);
         },
         "cache.pinned[1].tokens", message));
     refusals.push_back(Text(
-        absl::StrCat("Characters", label),
-        [=](Request* r) {
+        "Characters" + range.label,
+        [range](auto* r) {
           PinCharacters(r, 2, 5);
-          PinCharacters(r, begin, end);
+          PinCharacters(r, range.begin, range.end);
         },
         "cache.pinned[1].characters", message));
   }
@@ -172,6 +179,8 @@ TEST_P(BadPinnedSpanTest, IsRefusedNamingTheSpan) { ExpectRefused(server_.get(),
 
 const auto kNameOfRefusal = [](const auto& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(Ranges, BadPinnedSpanTest, ::testing::ValuesIn(BadRanges()),
+                         kNameOfRefusal);
+INSTANTIATE_TEST_SUITE_P(SecondRanges, BadPinnedSpanTest, ::testing::ValuesIn(BadSecondRanges()),
                          kNameOfRefusal);
 INSTANTIATE_TEST_SUITE_P(Outside, BadPinnedSpanTest, ::testing::ValuesIn(OutsideThePrompt()),
                          kNameOfRefusal);

@@ -14,7 +14,6 @@ namespace {
 
 using testing::LiveGenerationServer;
 using testing::NameOf;
-using testing::Refusal;
 using testing::Reply;
 using testing::TokensRequest;
 
