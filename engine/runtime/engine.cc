@@ -227,7 +227,11 @@ absl::Status CheckConfig(const EngineConfig& config, const LlamaConfig& model) {
   const CacheRules rules{config.cache_defaults,
                          config.cache_limits,
                          {model.num_layers, model.context_length, 1, config.block_size}};
-  return Annotate(ValidateCacheOptions(defaults, rules), "the server's default");
+  // As for a prompt that fills the context, which keeps no more than the budget.
+  return Annotate(
+      ResolveCacheOptions(defaults, rules, config.cache_defaults.task, model.context_length, {})
+          .status(),
+      "the server's default");
 }
 
 }  // namespace

@@ -228,6 +228,17 @@ TEST_F(EngineTest, WaitsForBlocksAndServesEverything) {
   for (auto& stream : streams) EXPECT_EQ(Collect(*stream).text, "4711");
 }
 
+TEST_F(EngineTest, DoesNotStartWithADefaultBudgetThatHoldsNoWindow) {
+  EngineConfig config = DemoConfig();
+  config.cache_defaults.budget_tokens = 27;  // sink 4, observation 16, one window of 8
+  const absl::Status status = CreateEngine(config, &metrics_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("the server's default"), std::string::npos) << status;
+  EXPECT_NE(status.message().find("at least 28"), std::string::npos) << status;
+  config.cache_defaults.budget_tokens = 28;
+  EXPECT_TRUE(CreateEngine(config, &metrics_).ok());
+}
+
 TEST_F(EngineTest, RefusesWhatCanNeverFit) {
   EngineConfig config = DemoConfig();
   config.kv_pool_bytes = int64_t{1} << 20;
