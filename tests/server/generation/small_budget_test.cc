@@ -13,8 +13,6 @@ namespace windowkv {
 namespace {
 
 using testing::LiveServerTest;
-using testing::NameOf;
-using testing::Refusal;
 using testing::TokensRequest;
 
 struct Least {
