@@ -75,12 +75,13 @@ void LoadPoller::Start(Backend* backend) {
 }
 
 void LoadPoller::OnDone(Poll* poll, const grpc::Status& status) {
+  std::lock_guard lock(mu_);
+  // A poll that the destructor cancelled says nothing of its backend.
   if (status.ok()) {
     poll->backend->OnLoadReport(poll->load, poll->opened_before);
-  } else {
+  } else if (!stopping_) {
     poll->backend->OnUnreachable(status.error_message());
   }
-  std::lock_guard lock(mu_);
   polls_.erase(poll);
   // The context holds the channel, which gRPC does not allow to end on a thread of its own: it must
   // be gone before the pool may be.
