@@ -32,7 +32,7 @@ void AddScoringFlags(CLI::App* app, v1::GenerateRequest* request) {
                     [=](int32_t v) { request->mutable_cache()->set_observation_tokens(v); });
   AddField<int32_t>(app, "--beta", "INT",
                     "windowkv, pyramidkv: slope of the budget over the layers; [1, 1024], default "
-                    "14 (windowkv) or 20 (pyramidkv)",
+                    "14 / 8 of --shared-layers (windowkv) or 20 (pyramidkv)",
                     [=](int32_t v) { request->mutable_cache()->set_beta(v); });
 }
 

@@ -103,8 +103,9 @@ void ResolveSelection(const CacheOptions& options, const CacheRules& rules, Task
         policy.default_observation_tokens(config->strategy), rules.limits.observation_tokens));
   }
   if (knows(CacheOption::kBeta)) {
-    config->beta =
-        options.beta.value_or(std::min(policy.default_beta(defaults), rules.limits.beta));
+    const bool is_set = defaults.beta > 0 && knows(CacheOption::kSharedLayers);
+    const int32_t beta = is_set ? defaults.beta : policy.default_beta(config->shared_layers);
+    config->beta = options.beta.value_or(std::min(beta, rules.limits.beta));
   }
 }
 

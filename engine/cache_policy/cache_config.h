@@ -125,7 +125,7 @@ struct CacheDefaults {
   int32_t budget_tokens = 1024;
   int32_t window_size = 8;
   int32_t shared_layers = 0;  // 0: a quarter of the layers, at least 1
-  int32_t beta = 14;
+  int32_t beta = 0;  // of WINDOWKV; 0: the paper's slope for the layers that share
   int32_t sink_tokens = 4;
   TaskMapping task_mapping = TaskMapping::kPaper;
   Task task = Task::kLocalization;
@@ -160,13 +160,9 @@ struct CacheRules {
   }
 };
 
-// Checks what can be checked before the prompt's length is known: ranges, and that every option set
-// applies to the policy. INVALID_ARGUMENT naming the protobuf field ("cache.window_size").
-absl::Status ValidateCacheOptions(const CacheOptions& options, const CacheRules& rules);
-
 // Fills in defaults and turns the budget into tokens per layer. `pinned` is what options.pinned and
-// pin_system_prompt came to for this prompt. INVALID_ARGUMENT as above, and when the budget is
-// smaller than what must be kept (sink, pinned and observation tokens) or one window.
+// pin_system_prompt came to for this prompt. INVALID_ARGUMENT as ValidateCacheOptions, and when the
+// budget is smaller than what must be kept (sink, pinned and observation tokens) or one window.
 absl::StatusOr<CacheConfig> ResolveCacheOptions(const CacheOptions& options,
                                                 const CacheRules& rules, Task task,
                                                 int32_t prompt_tokens,

@@ -13,7 +13,8 @@ class Full final : public Policy {
     return EqualBudgets(prompt_tokens, num_layers, num_layers);
   }
 
-  KeptTokens Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+ private:
+  KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
                     const Scores& scores) const override {
     return {{{{0, prompt_tokens}}}};
   }

@@ -28,9 +28,9 @@ class H2o final : public Policy {
                     static_cast<int32_t>(attention.k.size(1)), tokens);
   }
 
-  KeptTokens Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+ private:
+  KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
                     const Scores& scores) const override {
-    if (!MustSelect(config, budget, prompt_tokens)) return {{{{0, prompt_tokens}}}};
     const std::vector<TokenRange> always = AlwaysKept(config, prompt_tokens);
     const int32_t recent = (budget - CountTokens(always)) / 2;
     return SelectTokens(WithMostRecent(always, recent, prompt_tokens), budget, scores);

@@ -16,6 +16,12 @@ Scores Policy::Observe(const CacheConfig& config, const LayerAttention& attentio
   return {};
 }
 
+KeptTokens Policy::Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+                          const Scores& scores) const {
+  if (!MustSelect(config, budget, prompt_tokens)) return {{{{0, prompt_tokens}}}};
+  return Choose(config, budget, prompt_tokens, scores);
+}
+
 std::vector<const Policy*> AllPolicies() {
   return {&FullPolicy(),   &WindowKvPolicy(),  &StreamingLlmPolicy(),
           &SnapKvPolicy(), &PyramidKvPolicy(), &H2oPolicy()};

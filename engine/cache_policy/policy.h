@@ -39,7 +39,7 @@ class Policy {
   virtual CacheOptionSet options() const = 0;
   // For the options it knows, where a request leaves them open.
   virtual int32_t default_observation_tokens(std::optional<Strategy> strategy) const { return 0; }
-  virtual int32_t default_beta(const CacheDefaults& defaults) const { return 0; }
+  virtual int32_t default_beta(int32_t shared_layers) const { return 0; }
 
   virtual ObservedQueries observed() const { return ObservedQueries::kNone; }
 
@@ -56,8 +56,14 @@ class Policy {
   // After a layer's attention, when it must select.
   virtual Scores Observe(const CacheConfig& config, const LayerAttention& attention) const;
 
-  // What the layers of a group keep. `scores` may be empty when MustSelect is false.
-  virtual KeptTokens Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+  // What the layers of a group keep: the whole prompt, without looking at `scores`, when MustSelect
+  // is false.
+  KeptTokens Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+                    const Scores& scores) const;
+
+ private:
+  // Where something must go.
+  virtual KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
                             const Scores& scores) const = 0;
 };
 

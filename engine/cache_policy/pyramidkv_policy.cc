@@ -15,7 +15,7 @@ class PyramidKv final : public Policy {
   int32_t default_observation_tokens(std::optional<Strategy> strategy) const override {
     return SnapKvPolicy().default_observation_tokens(strategy);
   }
-  int32_t default_beta(const CacheDefaults& defaults) const override { return 20; }
+  int32_t default_beta(int32_t shared_layers) const override { return 20; }
   ObservedQueries observed() const override { return SnapKvPolicy().observed(); }
 
   std::vector<LayerGroup> Plan(const CacheConfig& config, int32_t num_layers,
@@ -27,7 +27,8 @@ class PyramidKv final : public Policy {
     return SnapKvPolicy().Observe(config, attention);
   }
 
-  KeptTokens Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+ private:
+  KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
                     const Scores& scores) const override {
     return SnapKvPolicy().Select(config, budget, prompt_tokens, scores);
   }

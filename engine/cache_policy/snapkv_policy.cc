@@ -27,9 +27,9 @@ class SnapKv final : public Policy {
     return PooledTokenScores(attention);
   }
 
-  KeptTokens Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+ private:
+  KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
                     const Scores& scores) const override {
-    if (!MustSelect(config, budget, prompt_tokens)) return {{{{0, prompt_tokens}}}};
     return SelectTokens(AlwaysKept(config, prompt_tokens), budget, scores);
   }
 };

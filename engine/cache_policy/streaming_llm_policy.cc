@@ -20,7 +20,8 @@ class StreamingLlm final : public Policy {
     return EqualBudgets(std::min(config.budget_tokens, prompt_tokens), num_layers, num_layers);
   }
 
-  KeptTokens Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+ private:
+  KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
                     const Scores& scores) const override {
     const std::vector<TokenRange> always = AlwaysKept(config, prompt_tokens);
     return {{WithMostRecent(always, budget - CountTokens(always), prompt_tokens)}};

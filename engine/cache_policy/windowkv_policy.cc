@@ -21,7 +21,11 @@ class WindowKv final : public Policy {
   int32_t default_observation_tokens(std::optional<Strategy> strategy) const override {
     return strategy == Strategy::kMean ? 16 : 32;
   }
-  int32_t default_beta(const CacheDefaults& defaults) const override { return defaults.beta; }
+  // The paper's 14 goes with 8 shared layers: the last group keeps 57 % of the mean. Other numbers
+  // of shared layers get the same share, rounded down.
+  int32_t default_beta(int32_t shared_layers) const override {
+    return (14 * shared_layers + 7) / 8;
+  }
   ObservedQueries observed() const override { return ObservedQueries::kLast; }
 
   std::vector<LayerGroup> Plan(const CacheConfig& config, int32_t num_layers,
@@ -47,7 +51,8 @@ class WindowKv final : public Policy {
     return scores;
   }
 
-  KeptTokens Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+ private:
+  KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
                     const Scores& scores) const override {
     return {{SelectWindows(config, budget, prompt_tokens, scores.values)}};
   }

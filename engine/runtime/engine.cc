@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
+#include "engine/cache_policy/cache_option_checks.h"
 #include "engine/kernels/cpu_features.h"
 #include "engine/model/llama_config.h"
 #include "engine/runtime/engine_loop.h"
@@ -222,7 +223,7 @@ absl::Status CheckConfig(const EngineConfig& config, const LlamaConfig& model) {
   if (config.cache_defaults.shared_layers != 0) {
     defaults.shared_layers = config.cache_defaults.shared_layers;
   }
-  defaults.beta = config.cache_defaults.beta;
+  if (config.cache_defaults.beta != 0) defaults.beta = config.cache_defaults.beta;
   defaults.sink_tokens = config.cache_defaults.sink_tokens;
   const CacheRules rules{config.cache_defaults,
                          config.cache_limits,

@@ -80,7 +80,8 @@ void AddCapacityFlags(CLI::App* app, EngineConfig* engine) {
                   "Requests queued; one more is refused with RESOURCE_EXHAUSTED")
       ->check(CLI::Range(0, 1'000'000));
   app->add_option("--prefill-chunk", engine->prefill_chunk,
-                  "Prompt rows of one layer read between two decode steps")
+                  "Prompt rows of one layer in a prefill slice, the least that is read between two "
+                  "decode steps")
       ->check(CLI::Range(1, 1 << 20));
 }
 
@@ -96,8 +97,10 @@ void AddCacheFlags(CLI::App* app, CacheDefaults* cache) {
   app->add_option("--shared-layers", cache->shared_layers,
                   "Default number of layers that share a selection; 0: a quarter of the layers")
       ->check(CLI::Range(0, 4096));
-  app->add_option("--beta", cache->beta, "Default slope of the budgets over layer groups")
-      ->check(CLI::Range(1, 1024));
+  app->add_option("--beta", cache->beta,
+                  "Default slope of the budgets over layer groups; 0: 14 / 8 of the layers that "
+                  "share a selection, the paper's slope")
+      ->check(CLI::Range(0, 1024));
   app->add_option("--sink-tokens", cache->sink_tokens,
                   "Default number of first prompt tokens that are always kept")
       ->check(CLI::Range(0, 1024));

@@ -2,19 +2,13 @@
 
 #include <utility>
 
+#include "tests/testing/window_kv_config.h"
+
 namespace windowkv::testing {
 namespace {
 
 CacheConfig AnswerCache() {
-  CacheConfig cache;
-  cache.policy = CachePolicy::kWindowKv;
-  cache.budget_tokens = 256;
-  cache.window_size = 8;
-  cache.shared_layers = 2;
-  cache.observation_tokens = 16;
-  cache.beta = 14;
-  cache.strategy = Strategy::kMean;
-  cache.sink_tokens = 4;
+  CacheConfig cache = WindowKvConfig(/*budget_tokens=*/256, /*shared_layers=*/2);
   cache.pinned = {{10, 20}};
   return cache;
 }

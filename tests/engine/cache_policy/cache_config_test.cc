@@ -63,6 +63,15 @@ TEST(CacheConfigTest, UnsetOptionsTakeTheServersDefaults) {
   EXPECT_EQ(config.accounting, BudgetAccounting::kTotal);
 }
 
+TEST(CacheConfigTest, TheDefaultPyramidHasThePapersSlopeHoweverManyLayersShare) {
+  CacheOptions options = WindowKvOptions();
+  for (const auto& [shared_layers, beta] :
+       std::vector<std::pair<int32_t, int32_t>>{{1, 2}, {2, 4}, {4, 7}, {8, 14}}) {
+    options.shared_layers = shared_layers;
+    EXPECT_EQ(Resolve(options)->beta, beta) << shared_layers;
+  }
+}
+
 TEST(CacheConfigTest, EachPolicyHasItsDefaultsAndZeroForWhatItDoesNotKnow) {
   struct Row {
     CachePolicy policy;
@@ -76,7 +85,7 @@ TEST(CacheConfigTest, EachPolicyHasItsDefaultsAndZeroForWhatItDoesNotKnow) {
   };
   for (const Row& row : {
            Row{CachePolicy::kFull, 0, 0, 0, 0, 0, {}, 0},
-           Row{CachePolicy::kWindowKv, 1024, 8, 2, 16, 14, Strategy::kMean, 4},
+           Row{CachePolicy::kWindowKv, 1024, 8, 2, 16, 4, Strategy::kMean, 4},
            Row{CachePolicy::kStreamingLlm, 1024, 0, 0, 0, 0, {}, 4},
            Row{CachePolicy::kSnapKv, 1024, 0, 0, 32, 0, {}, 4},
            Row{CachePolicy::kPyramidKv, 1024, 0, 0, 32, 20, {}, 4},
@@ -122,7 +131,7 @@ TEST(CacheConfigTest, DefaultsAreCutToTheServersLimits) {
   const CacheLimits limits{.budget_tokens = 600,
                            .window_size = 6,
                            .observation_tokens = 12,
-                           .beta = 10,
+                           .beta = 3,
                            .sink_tokens = 2};
   for (const CachePolicy policy : {CachePolicy::kWindowKv, CachePolicy::kPyramidKv}) {
     CacheOptions options;
@@ -131,7 +140,7 @@ TEST(CacheConfigTest, DefaultsAreCutToTheServersLimits) {
         *ResolveCacheOptions(options, {{}, limits, kShape}, Task::kLocalization, 4000, {});
     EXPECT_EQ(config.budget_tokens, 600);
     EXPECT_EQ(config.observation_tokens, 12);
-    EXPECT_EQ(config.beta, 10);
+    EXPECT_EQ(config.beta, 3);
     EXPECT_EQ(config.sink_tokens, 2);
     EXPECT_EQ(config.window_size, policy == CachePolicy::kWindowKv ? 6 : 0);
   }

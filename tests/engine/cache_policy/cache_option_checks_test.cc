@@ -1,3 +1,5 @@
+#include "engine/cache_policy/cache_option_checks.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

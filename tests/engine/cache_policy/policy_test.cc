@@ -132,11 +132,8 @@ TEST_P(PolicyTest, ScoresThatAreNoNumbersAreKeptLast) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, PolicyTest,
-                         ::testing::Values(CachePolicy::kFull, CachePolicy::kWindowKv,
-                                           CachePolicy::kStreamingLlm, CachePolicy::kSnapKv,
-                                           CachePolicy::kPyramidKv, CachePolicy::kH2o),
-                         [](const auto& info) { return std::string(PolicyOf(info.param).name()); });
+INSTANTIATE_TEST_SUITE_P(Policies, PolicyTest, ::testing::ValuesIn(testing::EveryPolicy()),
+                         testing::PolicyTestName);
 
 }  // namespace
 }  // namespace windowkv

@@ -1,6 +1,8 @@
 #ifndef WINDOWKV_TESTS_ENGINE_CACHE_POLICY_RANDOM_PROMPT_H_
 #define WINDOWKV_TESTS_ENGINE_CACHE_POLICY_RANDOM_PROMPT_H_
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -11,6 +13,7 @@
 
 #include "engine/cache_policy/cache_config.h"
 #include "engine/cache_policy/policy.h"
+#include "tests/testing/window_kv_config.h"
 
 namespace windowkv {
 
@@ -44,18 +47,14 @@ inline int32_t Uniform(std::mt19937& random, int32_t low, int32_t high) {
   return low + static_cast<int32_t>(random() % static_cast<uint32_t>(high - low + 1));
 }
 
-// WINDOWKV as the server's defaults resolve it.
-inline CacheConfig WindowKvConfig(int32_t budget_tokens, int32_t shared_layers) {
-  CacheConfig config;
-  config.policy = CachePolicy::kWindowKv;
-  config.budget_tokens = budget_tokens;
-  config.window_size = 8;
-  config.shared_layers = shared_layers;
-  config.observation_tokens = 16;
-  config.beta = 14;
-  config.strategy = Strategy::kMean;
-  config.sink_tokens = 4;
-  return config;
+// For test suites over all policies.
+inline std::vector<CachePolicy> EveryPolicy() {
+  std::vector<CachePolicy> policies;
+  for (const auto& [name, policy] : PoliciesByName()) policies.push_back(policy);
+  return policies;
+}
+inline std::string PolicyTestName(const ::testing::TestParamInfo<CachePolicy>& info) {
+  return std::string(PolicyOf(info.param).name());
 }
 
 // Options that the policy knows, each sometimes left open.

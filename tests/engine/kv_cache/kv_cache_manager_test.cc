@@ -13,14 +13,15 @@
 
 #include "engine/cache_policy/policy.h"
 #include "tests/engine/cache_policy/random_prompt.h"
+#include "tests/engine/kv_cache/read_layers.h"
 
 namespace windowkv {
 namespace {
 
 using testing::DrawPrompt;
-using testing::DrawScores;
 using ::testing::HasSubstr;
 using testing::RandomPrompt;
+using testing::ReadLayers;
 using testing::Uniform;
 
 TEST(KvCacheManagerTest, PlansWholeBlocksForPromptAndGenerationInEveryLayer) {
@@ -59,29 +60,13 @@ TEST(KvCacheManagerTest, FullBytesAreWholeBlocksOfAllLayers) {
   EXPECT_EQ(manager.FullBytes(17), 6000);
 }
 
-// Stands for the reading of a prompt: every group's leader selects, every layer takes blocks.
-void ReadPrompt(SequenceKvCache& cache, std::mt19937& random) {
-  const CacheConfig& config = cache.config();
-  const int32_t tokens = cache.prompt_tokens();
-  for (size_t g = 0; g < cache.groups().size(); ++g) {
-    const LayerGroup& group = cache.groups()[g];
-    KeptTokens kept = PolicyOf(config.policy)
-                          .Select(config, group.budget_tokens, tokens,
-                                  DrawScores(random, config, tokens, /*num_kv_heads=*/2));
-    for (int32_t i = 0; i < group.num_layers; ++i) {
-      cache.Grow(group.first_layer + i, kept.count());
-    }
-    cache.SetKept(static_cast<int32_t>(g), std::move(kept));
-  }
-}
-
 TEST(KvCacheManagerTest, ReceiptsCountTheBlocksHeld) {
   std::mt19937 random(4);
   KvCacheManager manager({6, 16, 512, 4000});
   CacheConfig config = testing::WindowKvConfig(100, 4);
   config.strategy = Strategy::kTopHalfMean;
   std::optional<SequenceKvCache> cache = manager.Admit(*manager.Plan(config, 1000, 50));
-  ReadPrompt(*cache, random);
+  ReadLayers(*cache, cache->num_layers(), random);
   cache->NotePrefill(12345, absl::Milliseconds(5));
   const Receipt receipt = manager.MakeReceipt(*cache, /*echo_kept_ranges=*/true);
   EXPECT_EQ(receipt.policy, CachePolicy::kWindowKv);
@@ -160,7 +145,7 @@ class RandomScript {
     EXPECT_EQ(cache.has_value(), plan->blocks <= available);
     if (!cache) return;
     EXPECT_EQ(manager_.allocator().available(), available - plan->blocks);
-    ReadPrompt(*cache, random_);
+    ReadLayers(*cache, cache->num_layers(), random_);
     EXPECT_EQ(manager_.allocator().available(), available - plan->blocks);
     running_.push_back({std::move(*cache), max_tokens});
   }

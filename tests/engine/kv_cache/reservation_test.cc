@@ -10,6 +10,7 @@
 #include "engine/cache_policy/policy.h"
 #include "engine/kv_cache/kv_cache_manager.h"
 #include "tests/engine/cache_policy/random_prompt.h"
+#include "tests/engine/kv_cache/read_layers.h"
 
 // What holds for the blocks of a sequence under every cache policy.
 
@@ -17,8 +18,8 @@ namespace windowkv {
 namespace {
 
 using testing::DrawPrompt;
-using testing::DrawScores;
 using testing::RandomPrompt;
+using testing::ReadLayers;
 using testing::Uniform;
 
 constexpr int kRounds = 500;
@@ -46,21 +47,6 @@ class ReservationTest : public ::testing::TestWithParam<CachePolicy> {
     return *manager.Plan(request.prompt.config, request.prompt.prompt_tokens, request.max_tokens);
   }
 
-  // Stands for the reading of the first `layers` layers of a prompt.
-  void Read(SequenceKvCache& cache, int32_t layers) {
-    const CacheConfig& config = cache.config();
-    for (int32_t layer = 0; layer < layers; ++layer) {
-      const int32_t g = cache.GroupOf(layer);
-      const LayerGroup& group = cache.groups()[g];
-      if (layer == group.first_layer) {
-        cache.SetKept(g, PolicyOf(config.policy)
-                             .Select(config, group.budget_tokens, cache.prompt_tokens(),
-                                     DrawScores(random_, config, cache.prompt_tokens(), kKvHeads)));
-      }
-      cache.Grow(layer, cache.kept(g).count());
-    }
-  }
-
   static void Decode(SequenceKvCache& cache) {
     for (int32_t layer = 0; layer < cache.num_layers(); ++layer) cache.Grow(layer, 1);
   }
@@ -82,7 +68,7 @@ TEST_P(ReservationTest, ALayerHasAtMostOnePartialBlockAfterReadingAndWhileDecodi
     SCOPED_TRACE(request.prompt.Describe());
     KvCacheManager manager(request.geometry);
     SequenceKvCache cache = *manager.Admit(Plan(manager, request));
-    Read(cache, cache.num_layers());
+    ReadLayers(cache, cache.num_layers(), random_);
     for (int32_t token = 0; token <= request.max_tokens; ++token) {
       if (token > 0) Decode(cache);
       ExpectAtMostOnePartialBlockPerLayer(cache, request.geometry.block_size);
@@ -101,7 +87,7 @@ TEST_P(ReservationTest, DecodingToTheLastTokenNeedsNoBlockBeyondTheReservation) 
     KvCacheManager manager(request.geometry);
     std::optional<SequenceKvCache> cache = manager.Admit(Plan(manager, request));
     ASSERT_TRUE(cache.has_value());
-    Read(*cache, cache->num_layers());
+    ReadLayers(*cache, cache->num_layers(), random_);
     for (int32_t token = 0; token < request.max_tokens; ++token) {
       ASSERT_EQ(manager.allocator().available(), 0);
       Decode(*cache);
@@ -125,7 +111,7 @@ TEST_P(ReservationTest, EndingEarlyReturnsBlocksAndReservation) {
     // In the middle of the prompt, or somewhere among the generated tokens.
     const bool within_prompt = random_() % 2 == 0;
     const int32_t layers = request.prompt.num_layers;
-    Read(*cache, within_prompt ? Uniform(random_, 0, layers) : layers);
+    ReadLayers(*cache, within_prompt ? Uniform(random_, 0, layers) : layers, random_);
     const int32_t decoded = within_prompt ? 0 : Uniform(random_, 0, request.max_tokens);
     for (int32_t token = 0; token < decoded; ++token) Decode(*cache);
     ASSERT_EQ(manager.allocator().available(), kLargePool - plan.blocks);
@@ -135,11 +121,8 @@ TEST_P(ReservationTest, EndingEarlyReturnsBlocksAndReservation) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, ReservationTest,
-                         ::testing::Values(CachePolicy::kFull, CachePolicy::kWindowKv,
-                                           CachePolicy::kStreamingLlm, CachePolicy::kSnapKv,
-                                           CachePolicy::kPyramidKv, CachePolicy::kH2o),
-                         [](const auto& info) { return std::string(PolicyOf(info.param).name()); });
+INSTANTIATE_TEST_SUITE_P(Policies, ReservationTest, ::testing::ValuesIn(testing::EveryPolicy()),
+                         testing::PolicyTestName);
 
 }  // namespace
 }  // namespace windowkv

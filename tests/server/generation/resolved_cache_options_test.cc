@@ -54,7 +54,7 @@ INSTANTIATE_TEST_SUITE_P(
         Resolution{v1::CACHE_POLICY_FULL, "", ""},
         Resolution{v1::CACHE_POLICY_WINDOWKV, "",
                    "budget_tokens: 1024 window_size: 8 shared_layers: 2 observation_tokens: 16 "
-                   "beta: 14 strategy: STRATEGY_MEAN accounting: BUDGET_ACCOUNTING_TOTAL "
+                   "beta: 4 strategy: STRATEGY_MEAN accounting: BUDGET_ACCOUNTING_TOTAL "
                    "sink_tokens: 4"},
         Resolution{v1::CACHE_POLICY_STREAMING_LLM, "",
                    "budget_tokens: 1024 accounting: BUDGET_ACCOUNTING_TOTAL sink_tokens: 4"},
@@ -102,7 +102,7 @@ INSTANTIATE_TEST_SUITE_P(
         v1::CACHE_POLICY_WINDOWKV,
         "budget_tokens: 16 accounting: BUDGET_ACCOUNTING_REVIEW_ONLY "
         "task_mapping: TASK_MAPPING_REFERENCE",
-        "budget_tokens: 16 window_size: 8 shared_layers: 2 observation_tokens: 32 beta: 14 "
+        "budget_tokens: 16 window_size: 8 shared_layers: 2 observation_tokens: 32 beta: 4 "
         "strategy: STRATEGY_TOP_HALF_MEAN accounting: BUDGET_ACCOUNTING_REVIEW_ONLY"}),
     kNameOfPolicy);
 
