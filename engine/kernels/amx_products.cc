@@ -70,13 +70,20 @@ WINDOWKV_TARGET_AMX void AmxEnd() { _tile_release(); }
 // Tiles 0 to 3 sum four groups at once, so that one product need not wait for the one before it.
 WINDOWKV_TARGET_AMX void AmxProducts(const c10::BFloat16* weight, int64_t stride,
                                      const uint32_t* packed, int64_t in_features, int64_t groups,
-                                     float* sums) {
+                                     float* sums, bool add) {
   const int64_t row_bytes = stride * static_cast<int64_t>(sizeof(c10::BFloat16));
   const int64_t group_elements = kAmxRows * stride;
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+  if (add) {
+    _tile_loadd(0, sums, 64);
+    if (groups > 1) _tile_loadd(1, sums + 256, 64);
+    if (groups > 2) _tile_loadd(2, sums + 512, 64);
+    if (groups > 3) _tile_loadd(3, sums + 768, 64);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
   for (int64_t k = 0; k < in_features; k += kAmxDepth) {
     _tile_loadd(4, packed + k / 2 * kAmxRows, 64);
     _tile_loadd(5, weight + k, row_bytes);
@@ -103,7 +110,7 @@ bool HasAmxBfloat16() { return false; }
 void AmxBegin() {}
 void AmxEnd() {}
 void AmxProducts(const c10::BFloat16* weight, int64_t stride, const uint32_t* packed,
-                 int64_t in_features, int64_t groups, float* sums) {}
+                 int64_t in_features, int64_t groups, float* sums, bool add) {}
 
 #endif
 

@@ -8,9 +8,9 @@
 
 namespace windowkv {
 
-// Products of sixteen output features with up to sixteen rows in Intel's matrix tiles (AMX): 8,192
-// multiply-adds an instruction, where a decode step's few rows leave vector units behind memory.
-// A column of a tile is one row of x, so rows never meet here either.
+// Products of sixteen rows of a weight, or keys, with up to sixteen rows of x, or queries, in
+// Intel's matrix tiles (AMX): 8,192 multiply-adds an instruction, where a decode step's few rows
+// leave vector units behind memory. A column of a tile is one row of x, so rows never meet.
 
 // True when this processor has bfloat16 tiles and the system lets this process use them.
 bool HasAmxBfloat16();
@@ -24,10 +24,10 @@ void PackRowsForAmx(const c10::BFloat16* x, int64_t stride, int64_t rows, int64_
                     std::vector<uint32_t>& packed);
 
 // sums[m][n] = weight row m . x row n for the 16 * groups rows of `weight`, `stride` elements
-// apart, and one packed block; sums is [groups][16][16]. groups is 1 to 4. Between AmxBegin and
-// AmxEnd.
+// apart, and one packed block; sums is [groups][16][16]. groups is 1 to 4. With `add` the products
+// are added to what sums holds. Between AmxBegin and AmxEnd.
 void AmxProducts(const c10::BFloat16* weight, int64_t stride, const uint32_t* packed,
-                 int64_t in_features, int64_t groups, float* sums);
+                 int64_t in_features, int64_t groups, float* sums, bool add = false);
 
 // Sets up and releases the calling thread's tiles.
 void AmxBegin();

@@ -79,6 +79,19 @@ void ParallelKernel(const Args& args, int64_t n, int64_t grain) {
   ParallelRange(fn, args, n, grain);
 }
 
+// Calls `fn` for each of [0, n) alone, in whatever order threads become free: for items of unequal
+// work.
+template <typename Args>
+void ParallelItems(RangeFunction<Args> fn, const Args& args, int64_t n) {
+  const int64_t threads = std::min<int64_t>(KernelThreads(), n);
+  if (threads <= 1) {
+    fn(args, 0, n);
+    return;
+  }
+#pragma omp parallel for schedule(dynamic, 1) num_threads(static_cast <int>(threads))
+  for (int64_t item = 0; item < n; ++item) fn(args, item, item + 1);
+}
+
 }  // namespace windowkv
 
 #endif  // WINDOWKV_ENGINE_KERNELS_ISA_H_

@@ -3,8 +3,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
-
 namespace windowkv {
 
 // How much of a prompt's attention falls on each key, in tiles of sixteen queries by a few keys, so
@@ -12,18 +10,18 @@ namespace windowkv {
 //   q: [rows, num_heads, head_dim], the prompt's last `rows` queries, rotated; rows strided
 //   k: [tokens, num_kv_heads, head_dim], all keys, rotated, contiguous; same dtype as q
 //   row r sees the keys up to its own, tokens - rows + r + 1 of them
-// Heads [head_begin, head_end) are worked on, shared out over the threads.
+// Heads are shared out over the threads.
 
 // logsumexp[head][r] = log of the sum of exp(scale * q[r] . k[j]) over the keys that row r sees.
 //   logsumexp: [num_heads, rows] float32, contiguous
-void RowLogSumExp(const at::Tensor& q, const at::Tensor& k, int64_t head_begin, int64_t head_end,
-                  float scale, at::Tensor& logsumexp);
+void RowLogSumExp(const at::Tensor& q, const at::Tensor& k, float scale, at::Tensor& logsumexp);
 
-// mass[head][j] = the sum over rows of exp(scale * q[r] . k[j] - logsumexp[head][r]), for the first
-// mass.size(1) keys.
-//   mass: [num_heads, <= tokens] float32, contiguous
-void KeyMass(const at::Tensor& q, const at::Tensor& k, const at::Tensor& logsumexp,
-             int64_t head_begin, int64_t head_end, float scale, at::Tensor& mass);
+// mass[head][j] += the sum over rows of exp(scale * q[r] . k[j] - logsumexp[head][r]), for those of
+// the first mass.size(1) keys that a row sees. Rows of a prompt taken in order, in whatever pieces
+// of a multiple of sixteen, add up to the same bits.
+//   mass: [num_heads, columns] float32, contiguous
+void KeyMass(const at::Tensor& q, const at::Tensor& k, const at::Tensor& logsumexp, float scale,
+             at::Tensor& mass);
 
 }  // namespace windowkv
 

@@ -28,7 +28,6 @@ struct Args {
   int64_t q_stride;
   int64_t k_stride;
   int64_t group;
-  int64_t head_begin;
   int64_t head_dim;
   float scale;
 };
@@ -116,8 +115,7 @@ WINDOWKV_KERNEL_INLINE void MassBlock(const Block<T>& block, const Tile& tile) {
 
 template <typename Tile, typename T>
 WINDOWKV_KERNEL_INLINE void RunHeads(const Args<T>& a, int64_t begin, int64_t end) {
-  for (int64_t head = a.head_begin + begin; head < a.head_begin + end; ++head) {
-    if (a.mass != nullptr) std::fill_n(a.mass + head * a.columns, a.columns, 0.0f);
+  for (int64_t head = begin; head < end; ++head) {
     for (int64_t row = 0; row < a.rows; row += kLanes) {
       const Block<T> block{a, head, row};
       const Tile tile(block.Queries(), a.q_stride, block.rows, a.head_dim);
@@ -143,8 +141,8 @@ WINDOWKV_TARGET_AVX512 void RunAmx(const Args<c10::BFloat16>& a, int64_t begin, 
   AmxEnd();
 }
 
-void Run(const at::Tensor& q, const at::Tensor& k, int64_t head_begin, int64_t head_end,
-         float scale, float* logsumexp, float* mass, int64_t columns) {
+void Run(const at::Tensor& q, const at::Tensor& k, float scale, float* logsumexp, float* mass,
+         int64_t columns) {
   DispatchDtype(q.scalar_type(), [&](auto type) {
     using T = decltype(type);
     const Args<T> args{q.const_data_ptr<T>(),
@@ -157,10 +155,9 @@ void Run(const at::Tensor& q, const at::Tensor& k, int64_t head_begin, int64_t h
                        q.stride(0),
                        k.stride(0),
                        q.size(1) / k.size(1),
-                       head_begin,
                        q.size(2),
                        scale};
-    const int64_t heads = head_end - head_begin;
+    const int64_t heads = q.size(1);
     if constexpr (std::is_same_v<T, c10::BFloat16>) {
       if (HasAmxBfloat16() && args.head_dim % kAmxDepth == 0) {
         return ParallelRange<Args<T>>(&RunAmx, args, heads, /*grain=*/1);
@@ -172,16 +169,15 @@ void Run(const at::Tensor& q, const at::Tensor& k, int64_t head_begin, int64_t h
 
 }  // namespace
 
-void RowLogSumExp(const at::Tensor& q, const at::Tensor& k, int64_t head_begin, int64_t head_end,
-                  float scale, at::Tensor& logsumexp) {
-  Run(q, k, head_begin, head_end, scale, logsumexp.mutable_data_ptr<float>(), nullptr, 0);
+void RowLogSumExp(const at::Tensor& q, const at::Tensor& k, float scale, at::Tensor& logsumexp) {
+  Run(q, k, scale, logsumexp.mutable_data_ptr<float>(), nullptr, 0);
 }
 
-void KeyMass(const at::Tensor& q, const at::Tensor& k, const at::Tensor& logsumexp,
-             int64_t head_begin, int64_t head_end, float scale, at::Tensor& mass) {
+void KeyMass(const at::Tensor& q, const at::Tensor& k, const at::Tensor& logsumexp, float scale,
+             at::Tensor& mass) {
   // Only read while mass is computed.
   auto* known = const_cast<float*>(logsumexp.const_data_ptr<float>());
-  Run(q, k, head_begin, head_end, scale, known, mass.mutable_data_ptr<float>(), mass.size(1));
+  Run(q, k, scale, known, mass.mutable_data_ptr<float>(), mass.size(1));
 }
 
 }  // namespace windowkv

@@ -3,26 +3,22 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
-
 namespace windowkv {
 
-// Of some query heads.
-struct AttentionOutput {
-  at::Tensor values;     // [tokens, heads, head_dim], strided
-  at::Tensor logsumexp;  // [heads, tokens] float32, strided: log of each softmax's denominator
-};
-
-// Causal attention of query heads [head_begin, head_end) over a whole prompt, dense. A head's
-// result does not depend on which others are computed with it.
-//   q: [tokens, num_heads, head_dim]; k, v: [tokens, num_kv_heads, head_dim]
-//   Last dimension contiguous, others strided; float32 or bfloat16.
-AttentionOutput PrefillAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                 int64_t head_begin, int64_t head_end, float scale);
-
-// The same for the prompt's last token only: [1, num_heads, head_dim] from q of that shape.
-at::Tensor LastTokenAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                              float scale);
+// Causal attention of some rows of a prompt over all tokens up to them, dense (FlashAttention,
+// arXiv 2205.14135: a running softmax over blocks of keys, so that the attention matrix never
+// exists). Keys and values are read where they lie; beyond one block a thread keeps no copy of
+// them. A row's result does not depend on the rows and heads computed with it.
+//   q: [rows, num_heads, head_dim], the last `rows` of the `tokens` tokens, rotated: row r sees
+//      tokens - rows + r + 1 of them
+//   k, v: [tokens, num_kv_heads, head_dim]
+//   out: as q, and may be q itself
+//   logsumexp: [num_heads, rows] float32, contiguous: log of each softmax's denominator; null when
+//      it is not wanted
+// Last dimension contiguous, others strided; float32 or bfloat16, which rounds the softmax's
+// weights before values are summed.
+void PrefillAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float scale,
+                      at::Tensor& out, at::Tensor* logsumexp = nullptr);
 
 }  // namespace windowkv
 

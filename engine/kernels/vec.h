@@ -129,6 +129,48 @@ WINDOWKV_KERNEL_INLINE Vec SumEach(const Vec* v) {
          __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
 }
 
+// Sixteen rows become sixteen columns.
+WINDOWKV_KERNEL_INLINE void Transpose(UintVec* rows) {
+  UintVec pairs[16];
+  for (int i = 0; i < 16; i += 2) {
+    const UintVec a = rows[i];
+    const UintVec b = rows[i + 1];
+    pairs[i] =
+        __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+    pairs[i + 1] =
+        __builtin_shufflevector(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+  }
+  // Lane L (128 bits) of fours[4 g + c] has column 4 L + c of the rows 4 g to 4 g + 3.
+  UintVec fours[16];
+  for (int i = 0; i < 16; i += 4) {
+    for (int odd = 0; odd < 2; ++odd) {
+      const UintVec a = pairs[i + odd];
+      const UintVec b = pairs[i + 2 + odd];
+      fours[i + 2 * odd] =
+          __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+      fours[i + 2 * odd + 1] =
+          __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+    }
+  }
+  const auto even_lanes = [](UintVec a, UintVec b) __attribute__((always_inline)) {
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+  };
+  const auto odd_lanes = [](UintVec a, UintVec b) __attribute__((always_inline)) {
+    return __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30,
+                                   31);
+  };
+  for (int c = 0; c < 4; ++c) {
+    const UintVec first = even_lanes(fours[c], fours[4 + c]);
+    const UintVec second = odd_lanes(fours[c], fours[4 + c]);
+    const UintVec third = even_lanes(fours[8 + c], fours[12 + c]);
+    const UintVec fourth = odd_lanes(fours[8 + c], fours[12 + c]);
+    rows[c] = even_lanes(first, third);
+    rows[4 + c] = even_lanes(second, fourth);
+    rows[8 + c] = odd_lanes(first, third);
+    rows[12 + c] = odd_lanes(second, fourth);
+  }
+}
+
 }  // namespace windowkv
 
 #endif  // WINDOWKV_ENGINE_KERNELS_VEC_H_

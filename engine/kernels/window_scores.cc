@@ -1,6 +1,7 @@
 #include "engine/kernels/window_scores.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 
 #include "engine/kernels/key_mass.h"
 #include "engine/kernels/window_scores_cpu.h"
@@ -11,9 +12,9 @@ at::Tensor TokenScores(const at::Tensor& q, const at::Tensor& k, float scale) {
   const int64_t num_heads = q.size(1);
   const auto options = q.options().dtype(at::kFloat);
   at::Tensor logsumexp = at::empty({num_heads, q.size(0)}, options);
-  RowLogSumExp(q, k, 0, num_heads, scale, logsumexp);
-  at::Tensor mass = at::empty({num_heads, k.size(0) - q.size(0)}, options);
-  KeyMass(q, k, logsumexp, 0, num_heads, scale, mass);
+  RowLogSumExp(q, k, scale, logsumexp);
+  at::Tensor mass = at::zeros({num_heads, k.size(0) - q.size(0)}, options);
+  KeyMass(q, k, logsumexp, scale, mass);
   return mass;
 }
 

@@ -73,85 +73,90 @@ LlamaLayer::LlamaLayer(const LlamaConfig& config, bool is_last, Linear qkv, Line
       input_norm_(std::move(input_norm)),
       post_attention_norm_(std::move(post_attention_norm)) {}
 
-void LlamaLayer::Project(int32_t begin, int32_t end, const at::Tensor& rope,
+at::Tensor LlamaLayer::Normed(const at::Tensor& hidden, const at::Tensor& norm) const {
+  at::Tensor normed = at::empty_like(hidden);
+  RmsNorm(hidden, norm, eps_, normed);
+  return normed;
+}
+
+void LlamaLayer::Prefill(int32_t begin, int32_t end, const at::Tensor& rope,
                          PrefillState& state) const {
-  const at::Tensor x = state.hidden.slice(0, begin, end);
-  at::Tensor normed = at::empty_like(x);
-  RmsNorm(x, input_norm_, eps_, normed);
-  if (is_last_ && !state.observes_all_queries()) {
-    ProjectKeysAndLastQueries(begin, end, normed, rope, state);
-  } else {
-    ProjectAll(begin, end, normed, rope, state);
+  if (!ComputesLastRowsOnly(state)) {
+    at::Tensor q = ProjectAll(begin, end, rope, state);
+    Attend(end, q, state);
+    return Finish(q, begin, end, state);
   }
+  ProjectKeysAndLastQueries(begin, end, rope, state);
+  if (end < state.num_tokens()) return;
+  const at::Tensor& observation = state.scratch.observation_q;
+  at::Tensor q = observation.slice(0, observation.size(0) - 1).clone();
+  Attend(end, q, state);
+  Finish(q, end - 1, end, state);
 }
 
-void LlamaLayer::ProjectAll(int32_t begin, int32_t end, const at::Tensor& normed,
-                            const at::Tensor& rope, PrefillState& state) const {
-  at::Tensor q = state.q.slice(0, begin, end).flatten(1);
+at::Tensor LlamaLayer::ProjectAll(int32_t begin, int32_t end, const at::Tensor& rope,
+                                  PrefillState& state) const {
+  const at::Tensor normed = Normed(state.hidden.slice(0, begin, end), input_norm_);
+  at::Tensor q = at::empty({end - begin, num_heads_, head_dim_}, normed.options());
+  at::Tensor flat = q.flatten(1);
   RopeAndStore(qkv_.Forward(normed), rope, state.positions.data() + begin, num_heads_,
-               num_kv_heads_, q, ScratchRows(state.scratch, begin, end), head_dim_);
+               num_kv_heads_, flat, ScratchRows(state.scratch, begin, end), head_dim_);
   at::Tensor& observation = state.scratch.observation_q;
-  const int32_t first = static_cast<int32_t>(state.q.size(0) - observation.size(0));
+  const int32_t first = state.num_tokens() - static_cast<int32_t>(observation.size(0));
   const int32_t from = std::max(begin, first);
-  if (from >= end) return;
-  observation.slice(0, from - first, end - first).copy_(state.q.slice(0, from, end));
+  if (from < end) {
+    observation.slice(0, from - first, end - first).copy_(q.slice(0, from - begin));
+  }
+  return q;
 }
 
-void LlamaLayer::ProjectKeysAndLastQueries(int32_t begin, int32_t end, const at::Tensor& normed,
-                                           const at::Tensor& rope, PrefillState& state) const {
-  at::Tensor unused = state.q;
-  RopeAndStore(kv_.Forward(normed), rope, state.positions.data() + begin, /*num_heads=*/0,
-               num_kv_heads_, unused, ScratchRows(state.scratch, begin, end), head_dim_);
+void LlamaLayer::ProjectKeysAndLastQueries(int32_t begin, int32_t end, const at::Tensor& rope,
+                                           PrefillState& state) const {
+  const at::Tensor normed = Normed(state.hidden.slice(0, begin, end), input_norm_);
   at::Tensor& observation = state.scratch.observation_q;
-  const int32_t first = static_cast<int32_t>(state.q.size(0) - observation.size(0));
+  at::Tensor none = observation;
+  RopeAndStore(kv_.Forward(normed), rope, state.positions.data() + begin, /*num_heads=*/0,
+               num_kv_heads_, none, ScratchRows(state.scratch, begin, end), head_dim_);
+  const int32_t first = state.num_tokens() - static_cast<int32_t>(observation.size(0));
   const int32_t from = std::max(begin, first);
   if (from >= end) return;
   at::Tensor q = observation.slice(0, from - first, end - first).flatten(1);
-  RopeAndStore(q_.Forward(normed.slice(0, from - begin, end - begin)), rope,
-               state.positions.data() + from, num_heads_, /*num_kv_heads=*/0, q, {}, head_dim_);
+  RopeAndStore(q_.Forward(normed.slice(0, from - begin)), rope, state.positions.data() + from,
+               num_heads_, /*num_kv_heads=*/0, q, {}, head_dim_);
 }
 
-void LlamaLayer::Attend(int32_t head_begin, int32_t head_end, PrefillState& state) const {
+void LlamaLayer::Attend(int32_t end, at::Tensor& q, PrefillState& state) const {
   LayerScratch& scratch = state.scratch;
-  if (is_last_ && !state.observes_all_queries()) {
-    const int64_t last_query = scratch.observation_q.size(0) - 1;
-    state.q.slice(0, state.q.size(0) - 1)
-        .copy_(LastTokenAttention(scratch.observation_q.slice(0, last_query), scratch.k, scratch.v,
-                                  scale_));
-    return;
-  }
-  const AttentionOutput attended =
-      PrefillAttention(state.q, scratch.k, scratch.v, head_begin, head_end, scale_);
-  if (state.observes_all_queries()) {
-    state.logsumexp.slice(0, head_begin, head_end).copy_(attended.logsumexp);
-    KeyMass(state.q, scratch.k, state.logsumexp, head_begin, head_end, scale_, scratch.key_mass);
-  }
-  state.q.slice(1, head_begin, head_end).copy_(attended.values);
+  const at::Tensor k = scratch.k.slice(0, 0, end);
+  const at::Tensor v = scratch.v.slice(0, 0, end);
+  if (!state.observes_all_queries()) return PrefillAttention(q, k, v, scale_, q);
+  at::Tensor attended = at::empty_like(q);
+  at::Tensor logsumexp = at::empty({num_heads_, q.size(0)}, q.options().dtype(at::kFloat));
+  PrefillAttention(q, k, v, scale_, attended, &logsumexp);
+  if (end == q.size(0)) scratch.key_mass.zero_();  // the layer's first rows
+  KeyMass(q, k, logsumexp, scale_, scratch.key_mass);
+  q = attended;
 }
 
-void LlamaLayer::Finish(int32_t begin, int32_t end, PrefillState& state) const {
+void LlamaLayer::Finish(const at::Tensor& attended, int32_t begin, int32_t end,
+                        PrefillState& state) const {
   at::Tensor hidden = state.hidden.slice(0, begin, end);
-  output_.AddForward(state.q.slice(0, begin, end).flatten(1), hidden);
-  at::Tensor normed = at::empty_like(hidden);
-  RmsNorm(hidden, post_attention_norm_, eps_, normed);
-  mlp_.AddForward(normed, hidden);
+  output_.AddForward(attended.flatten(1), hidden);
+  mlp_.AddForward(Normed(hidden, post_attention_norm_), hidden);
 }
 
 void LlamaLayer::Decode(const DecodeLayerInput& input, const at::Tensor& rope,
                         PagedAttention& attention, at::Tensor& hidden) const {
   const int64_t batch = hidden.size(0);
-  at::Tensor normed = at::empty_like(hidden);
-  RmsNorm(hidden, input_norm_, eps_, normed);
   at::Tensor qkv = at::empty({batch, qkv_.out_features()}, hidden.options());
-  qkv_.DecodeForward(normed, Accumulate::kNo, qkv);
+  qkv_.DecodeForward(Normed(hidden, input_norm_), Accumulate::kNo, qkv);
   at::Tensor q = qkv.slice(1, 0, num_heads_ * head_dim_);
   RopeAndStore(qkv, rope, input.positions, num_heads_, num_kv_heads_, q, *input.targets,
                input.head_stride);
   at::Tensor attended = at::empty({batch, num_heads_ * head_dim_}, hidden.options());
   attention.Run(q, *input.pool, *input.sequences, num_heads_, scale_, attended);
   output_.DecodeForward(attended, Accumulate::kYes, hidden);
-  RmsNorm(hidden, post_attention_norm_, eps_, normed);
-  mlp_.AddDecodeForward(normed, hidden);
+  mlp_.AddDecodeForward(Normed(hidden, post_attention_norm_), hidden);
 }
 
 }  // namespace windowkv

@@ -33,23 +33,31 @@ class LlamaLayer {
   static absl::StatusOr<LlamaLayer> Load(const Checkpoint& checkpoint, const LlamaConfig& config,
                                          int32_t index, at::ScalarType dtype);
 
-  // The phases of a prefill, see PrefillPhase. The last layer computes queries, attention and
-  // feed-forward only where they are used: observation rows, and the last token.
-  void Project(int32_t begin, int32_t end, const at::Tensor& rope, PrefillState& state) const;
-  void Attend(int32_t head_begin, int32_t head_end, PrefillState& state) const;
-  void Finish(int32_t begin, int32_t end, PrefillState& state) const;
+  // Rows [begin, end) of a prompt, whose rows before them this layer has had: their keys and values
+  // go to the scratch, their hidden states are updated in place. The last layer computes queries,
+  // attention and feed-forward only where they are used: observation rows, and the last token.
+  void Prefill(int32_t begin, int32_t end, const at::Tensor& rope, PrefillState& state) const;
 
   // One token per sequence: `hidden` [batch, hidden_size] is updated in place.
   void Decode(const DecodeLayerInput& input, const at::Tensor& rope, PagedAttention& attention,
               at::Tensor& hidden) const;
 
  private:
+  // Whether only the observation rows and the last token's output of this layer are used.
+  bool ComputesLastRowsOnly(const PrefillState& state) const {
+    return is_last_ && !state.observes_all_queries();
+  }
   LlamaLayer(const LlamaConfig& config, bool is_last, Linear qkv, Linear output, SwiGluMlp mlp,
              at::Tensor input_norm, at::Tensor post_attention_norm);
-  void ProjectAll(int32_t begin, int32_t end, const at::Tensor& normed, const at::Tensor& rope,
-                  PrefillState& state) const;
-  void ProjectKeysAndLastQueries(int32_t begin, int32_t end, const at::Tensor& normed,
-                                 const at::Tensor& rope, PrefillState& state) const;
+  at::Tensor Normed(const at::Tensor& hidden, const at::Tensor& norm) const;
+  // Rotated queries [end - begin, num_heads, head_dim].
+  at::Tensor ProjectAll(int32_t begin, int32_t end, const at::Tensor& rope,
+                        PrefillState& state) const;
+  void ProjectKeysAndLastQueries(int32_t begin, int32_t end, const at::Tensor& rope,
+                                 PrefillState& state) const;
+  // The rows up to `end`: queries become the attention's output.
+  void Attend(int32_t end, at::Tensor& q, PrefillState& state) const;
+  void Finish(const at::Tensor& attended, int32_t begin, int32_t end, PrefillState& state) const;
 
   int64_t num_heads_;
   int64_t num_kv_heads_;

@@ -59,7 +59,6 @@ PrefillState LlamaModel::StartPrefill(std::vector<int32_t> tokens, const CachePl
   std::iota(state.positions.begin(), state.positions.end(), 0);
   state.hidden = at::empty({count, config_.hidden_size}, options);
   embedding_.Lookup(state.tokens.data(), count, state.hidden);
-  state.q = at::empty({count, config_.num_heads, config_.head_dim}, options);
   state.scratch.k = at::empty({count, config_.num_kv_heads, config_.head_dim}, options);
   state.scratch.v = at::empty({count, config_.num_kv_heads, config_.head_dim}, options);
   // The last layer's attention needs the last query in any case.
@@ -68,29 +67,16 @@ PrefillState LlamaModel::StartPrefill(std::vector<int32_t> tokens, const CachePl
   state.scratch.observation_q = at::empty(
       {std::min<int64_t>(observation, count), config_.num_heads, config_.head_dim}, options);
   if (plan.observed == ObservedQueries::kAll) {
-    state.logsumexp = at::empty({config_.num_heads, count}, options.dtype(at::kFloat));
-    state.scratch.key_mass = at::empty_like(state.logsumexp);
+    state.scratch.key_mass = at::empty({config_.num_heads, count}, options.dtype(at::kFloat));
   }
   return state;
 }
 
 void LlamaModel::RunPrefillSlice(const PrefillSlice& slice, PrefillState& state,
                                  KvCacheStore& store, SequenceKvCache& cache) const {
-  const LlamaLayer& layer = layers_[slice.layer];
-  switch (slice.phase) {
-    case PrefillPhase::kProject:
-      layer.Project(slice.begin, slice.end, rope_, state);
-      return;
-    case PrefillPhase::kAttend:
-      layer.Attend(slice.begin, slice.end, state);
-      if (slice.last_of_phase) {
-        CompressLayer(state.scratch, slice.layer, attention_scale_, store, cache);
-      }
-      return;
-    case PrefillPhase::kFinish:
-      layer.Finish(slice.begin, slice.end, state);
-      return;
-  }
+  layers_[slice.layer].Prefill(slice.begin, slice.end, rope_, state);
+  if (slice.end < state.num_tokens()) return;
+  CompressLayer(state.scratch, slice.layer, attention_scale_, store, cache);
 }
 
 at::Tensor LlamaModel::PrefillLogits(const PrefillState& state) const {

@@ -36,7 +36,7 @@ class LlamaModel {
   // Activations for a prompt that will be compressed by `plan`.
   PrefillState StartPrefill(std::vector<int32_t> tokens, const CachePlan& plan) const;
 
-  // One slice. After the last slice of a layer's attention the layer is compressed into `cache`.
+  // One slice. After a layer's last slice the layer is compressed into `cache`.
   void RunPrefillSlice(const PrefillSlice& slice, PrefillState& state, KvCacheStore& store,
                        SequenceKvCache& cache) const;
 

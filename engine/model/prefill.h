@@ -11,42 +11,31 @@
 
 namespace windowkv {
 
-// The steps of one layer over a whole prompt. The work between two decode steps is some rows, or
-// some heads, of one of them.
-enum class PrefillPhase {
-  kProject,  // rows: norm, queries, keys and values, rotation
-  kAttend,   // query heads: attention
-  kFinish,   // rows: output projection, feed-forward
-};
-
+// Some rows of a prompt in one layer: projections, attention to all rows up to them, feed-forward.
+// The least work between two decode steps.
 struct PrefillSlice {
   int32_t layer = 0;
-  PrefillPhase phase = PrefillPhase::kProject;
-  int32_t begin = 0;  // rows or query heads
+  int32_t begin = 0;
   int32_t end = 0;
-  bool last_of_phase = false;
   int64_t cost = 0;  // multiply-adds, roughly
 };
 
-// All slices of a prompt in order. They depend on the prompt's length and policy alone, not on what
-// else runs, so a prompt is always computed in the same pieces and gives the same numbers.
-// Attention slices take so many whole head groups that `num_threads` threads get equal numbers of
-// heads: half a head's triangle is not half its work. Where all queries are observed, the last
+// All slices of a prompt in order: each layer's rows from first to last, `chunk_rows` at a time.
+// They depend on the prompt's length and policy alone, not on what else runs, so a prompt is always
+// computed in the same pieces and gives the same numbers. Where all queries are observed, the last
 // layer computes them all too, and attention costs about twice as much.
 std::vector<PrefillSlice> PlanPrefill(const LlamaConfig& config, int32_t prompt_tokens,
-                                      ObservedQueries observed, int32_t chunk_rows,
-                                      int32_t num_threads = 1);
+                                      ObservedQueries observed, int32_t chunk_rows);
 
 // The activations of one prompt while it is read; the scratch serves one layer after the other.
 // Engine thread only.
 struct PrefillState {
   std::vector<int32_t> tokens;
   std::vector<int32_t> positions;
-  at::Tensor hidden;     // [tokens, hidden_size], the residual stream
-  at::Tensor q;          // [tokens, num_heads, head_dim]; attention writes its output over it
-  at::Tensor logsumexp;  // [num_heads, tokens] float32 of the attention; as scratch.key_mass
+  at::Tensor hidden;  // [tokens, hidden_size], the residual stream
   LayerScratch scratch;
 
+  int32_t num_tokens() const { return static_cast<int32_t>(tokens.size()); }
   bool observes_all_queries() const { return scratch.key_mass.defined(); }
 };
 

@@ -251,7 +251,7 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const EngineConfig& config,
   WINDOWKV_ASSIGN_OR_RETURN(
       std::unique_ptr<ModelRunner> runner,
       ModelRunner::Create({config.model_dir, model, dtype, config.kv_pool_bytes, config.block_size,
-                           config.prefill_chunk, num_threads}));
+                           config.prefill_chunk}));
   EngineLoop::Config loop;
   loop.scheduler.max_running = config.max_running;
   loop.num_threads = num_threads;

@@ -33,7 +33,7 @@ struct EngineConfig {
   int32_t max_waiting = 256;  // requests queued; one more is RESOURCE_EXHAUSTED
   int32_t num_threads = 0;    // for the model's operations; 0: one per core
   int32_t tokenizer_threads = 1;
-  int32_t prefill_chunk = 2048;  // query rows of one layer in a prefill slice
+  int32_t prefill_chunk = 512;  // rows of one layer in a prefill slice
   CacheDefaults cache_defaults;
   CacheLimits cache_limits;
 };

@@ -36,8 +36,7 @@ void ModelRunner::PrepareThread(int32_t num_threads) {
 }
 
 std::vector<PrefillSlice> ModelRunner::PlanSlices(const CachePlan& plan) const {
-  return PlanPrefill(model_.config(), plan.prompt_tokens, plan.observed, config_.prefill_chunk,
-                     config_.num_threads);
+  return PlanPrefill(model_.config(), plan.prompt_tokens, plan.observed, config_.prefill_chunk);
 }
 
 std::vector<int64_t> ModelRunner::SliceCosts(const CachePlan& plan) const {

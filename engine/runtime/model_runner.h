@@ -26,8 +26,7 @@ class ModelRunner {
     at::ScalarType dtype = at::kFloat;
     int64_t kv_pool_bytes = 0;
     int32_t block_size = 16;
-    int32_t prefill_chunk = 2048;
-    int32_t num_threads = 1;  // of the thread that will run it, see PrepareThread
+    int32_t prefill_chunk = 512;
   };
   static absl::StatusOr<std::unique_ptr<ModelRunner>> Create(const Config& config);
 

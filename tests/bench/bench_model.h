@@ -46,10 +46,11 @@ double MedianSeconds(int runs, const Call& call) {
 class BenchModel {
  public:
   // Runs on the calling thread, with `threads` threads.
-  BenchModel(const std::string& dir, at::ScalarType dtype, int threads, int32_t block_size = 16)
+  BenchModel(const std::string& dir, at::ScalarType dtype, int threads, int32_t block_size = 16,
+             int32_t prefill_chunk = 512)
       : config_(OrDie(LoadLlamaConfig(dir))) {
-    runner_ = OrDie(ModelRunner::Create(
-        {dir, config_, dtype, int64_t{1} << 30, block_size, /*prefill_chunk=*/2048, threads}));
+    runner_ = OrDie(
+        ModelRunner::Create({dir, config_, dtype, int64_t{1} << 30, block_size, prefill_chunk}));
     ModelRunner::PrepareThread(threads);
     manager_ = std::make_unique<KvCacheManager>(runner_->cache_geometry());
   }

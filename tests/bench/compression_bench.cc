@@ -3,8 +3,11 @@
 //
 //   build/release/bin/compression_bench --model deploy/models/demo_llama
 
+#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -61,6 +64,14 @@ struct Layer {
   float scale;
 };
 
+// The same attention by LibTorch, which keeps packed copies of keys and values.
+at::Tensor LibraryAttention(const Layer& layer) {
+  const auto heads_first = [](const at::Tensor& x) { return x.transpose(0, 1).unsqueeze(0); };
+  return std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(
+      heads_first(layer.q), heads_first(layer.k), heads_first(layer.v), /*dropout_p=*/0.0,
+      /*is_causal=*/true, /*attn_mask=*/std::nullopt, layer.scale));
+}
+
 // The plan a policy makes for the whole prompt, as BenchModel::Admit resolves it.
 CachePlan PlanOf(BenchModel& model, const Options& options, CachePolicy policy) {
   const std::vector<int32_t> ids(options.tokens, 100);
@@ -70,10 +81,14 @@ CachePlan PlanOf(BenchModel& model, const Options& options, CachePolicy policy) 
 void MeasureSelection(BenchModel& model, const Options& options) {
   const Layer layer(model.config(), options);
   const int64_t heads = layer.q.size(1);
-  AttentionOutput attended;
+  at::Tensor values = at::empty_like(layer.q);
+  const auto floats = at::TensorOptions().dtype(at::kFloat);
+  at::Tensor logsumexp = at::empty({heads, options.tokens}, floats);
   const double attention = MedianSeconds(options.runs, [&] {
-    attended = PrefillAttention(layer.q, layer.k, layer.v, 0, heads, layer.scale);
+    PrefillAttention(layer.q, layer.k, layer.v, layer.scale, values, &logsumexp);
   });
+  const double library = MedianSeconds(options.runs, [&] { LibraryAttention(layer); });
+  Row("attention of a layer", "LibTorch's flash attention", attention / library, 1);
   for (const auto& [name, policy] : PoliciesByName()) {
     const Policy& rules = PolicyOf(policy);
     if (rules.observed() == ObservedQueries::kNone) continue;
@@ -82,13 +97,12 @@ void MeasureSelection(BenchModel& model, const Options& options) {
     LayerAttention seen{
         layer.k, layer.q.slice(0, options.tokens - observation).contiguous(), {}, layer.scale};
     if (rules.observed() == ObservedQueries::kAll) {
-      seen.key_mass = at::empty({heads, options.tokens}, at::TensorOptions().dtype(at::kFloat));
+      seen.key_mass = at::zeros({heads, options.tokens}, floats);
     }
     KeptTokens kept;
     const double selection = MedianSeconds(options.runs, [&] {
       if (seen.key_mass.defined()) {
-        KeyMass(layer.q, layer.k, attended.logsumexp.contiguous(), 0, heads, layer.scale,
-                seen.key_mass);
+        KeyMass(layer.q, layer.k, logsumexp, layer.scale, seen.key_mass);
       }
       kept = rules.Select(plan.config, plan.groups[0].budget_tokens, options.tokens,
                           rules.Observe(plan.config, seen));

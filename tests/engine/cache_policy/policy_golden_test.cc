@@ -1,7 +1,7 @@
 #include "tests/testing/policy_golden.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -57,9 +57,9 @@ Scores Observe(const json& test, const CacheConfig& config) {
     attention.last_q = q.slice(0, std::max<int64_t>(0, tokens - config.observation_tokens));
   } else if (policy.observed() == ObservedQueries::kAll) {
     at::Tensor logsumexp = at::empty({num_heads, tokens}, q.options());
-    attention.key_mass = at::empty_like(logsumexp);
-    RowLogSumExp(q, attention.k, 0, num_heads, attention.scale, logsumexp);
-    KeyMass(q, attention.k, logsumexp, 0, num_heads, attention.scale, attention.key_mass);
+    attention.key_mass = at::zeros_like(logsumexp);
+    RowLogSumExp(q, attention.k, attention.scale, logsumexp);
+    KeyMass(q, attention.k, logsumexp, attention.scale, attention.key_mass);
   }
   return policy.Observe(config, attention);
 }

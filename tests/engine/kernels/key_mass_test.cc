@@ -1,34 +1,20 @@
 #include "engine/kernels/key_mass.h"
 
-#include <ATen/ops/ones.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 
-#include <cmath>
-#include <limits>
+#include <algorithm>
 #include <string>
 
 #include "engine/kernels/prefill_attention.h"
 #include "tests/engine/kernels/kernel_test.h"
-#include "tests/engine/kernels/one_thread.h"
+#include "tests/engine/kernels/written_out_attention.h"
 
 namespace windowkv {
 namespace {
 
 class KeyMassTest : public KernelTest {
  protected:
-  // [num_heads, rows, tokens] float64, -inf where a row does not see a key.
-  static at::Tensor Logits(const at::Tensor& q, const at::Tensor& k, double scale) {
-    const OneThread one_thread;
-    const int64_t rows = q.size(0);
-    const int64_t group = q.size(1) / k.size(1);
-    const at::Tensor keys =
-        k.to(at::kDouble).transpose(0, 1).repeat_interleave(group, 0).transpose(1, 2);
-    const at::Tensor future = at::ones({rows, k.size(0)}, at::TensorOptions().dtype(at::kBool))
-                                  .triu(k.size(0) - rows + 1);
-    return (q.to(at::kDouble).transpose(0, 1).matmul(keys) * scale)
-        .masked_fill(future, -std::numeric_limits<double>::infinity());
-  }
-
   void ExpectMass(int64_t tokens, int64_t rows, int64_t columns, int64_t group, int64_t head_dim) {
     SCOPED_TRACE(std::to_string(tokens) + " tokens, " + std::to_string(rows) + " rows, " +
                  std::to_string(columns) + " columns, group " + std::to_string(group) +
@@ -39,10 +25,10 @@ class KeyMassTest : public KernelTest {
     const at::Tensor k = Random({tokens, 2, head_dim});
     const auto floats = at::TensorOptions().dtype(at::kFloat);
     at::Tensor logsumexp = at::empty({heads, rows}, floats);
-    at::Tensor mass = at::empty({heads, columns}, floats);
-    RowLogSumExp(q, k, 0, heads, 0.4f, logsumexp);
-    KeyMass(q, k, logsumexp, 0, heads, 0.4f, mass);
-    const at::Tensor logits = Logits(q, k, 0.4f);
+    at::Tensor mass = at::zeros({heads, columns}, floats);
+    RowLogSumExp(q, k, 0.4f, logsumexp);
+    KeyMass(q, k, logsumexp, 0.4f, mass);
+    const at::Tensor logits = CausalLogits(q, k, 0.4f);
     ExpectClose(logsumexp, logits.logsumexp(-1), 1e-5);
     ExpectClose(mass, logits.softmax(-1).sum(1).slice(1, 0, columns),
                 2e-6 * static_cast<double>(rows));
@@ -65,27 +51,32 @@ TEST_P(KeyMassTest, TheLastQueriesAloneSeeAllKeysBeforeThem) {
   }
 }
 
-TEST_P(KeyMassTest, OtherHeadsStayUntouched) {
-  const at::Tensor q = Random({20, 4, 32});
-  const at::Tensor k = Random({20, 2, 32});
+TEST_P(KeyMassTest, RowsTakenInPiecesAddUpToTheSameBits) {
+  const at::Tensor q = Random({150, 4, 32});
+  const at::Tensor k = Random({150, 2, 32});
   const auto floats = at::TensorOptions().dtype(at::kFloat);
-  at::Tensor logsumexp = at::zeros({4, 20}, floats).fill_(99);
-  at::Tensor mass = at::zeros({4, 20}, floats).fill_(99);
-  RowLogSumExp(q, k, 2, 4, 0.2f, logsumexp);
-  KeyMass(q, k, logsumexp, 2, 4, 0.2f, mass);
-  for (const at::Tensor& x : {logsumexp, mass}) {
-    EXPECT_TRUE((x.slice(0, 0, 2) == 99).all().item<bool>());
-    EXPECT_FALSE((x.slice(0, 2, 4) == 99).any().item<bool>());
+  at::Tensor logsumexp = at::empty({4, 150}, floats);
+  at::Tensor whole = at::zeros({4, 150}, floats);
+  RowLogSumExp(q, k, 0.2f, logsumexp);
+  KeyMass(q, k, logsumexp, 0.2f, whole);
+  at::Tensor pieces = at::zeros({4, 150}, floats);
+  for (int64_t begin = 0; begin < 150; begin += 64) {
+    const int64_t end = std::min<int64_t>(150, begin + 64);
+    KeyMass(q.slice(0, begin, end), k.slice(0, 0, end), logsumexp.slice(1, begin, end).contiguous(),
+            0.2f, pieces);
   }
+  EXPECT_TRUE(pieces.equal(whole));
 }
 
 TEST_P(KeyMassTest, AttentionGivesTheSameLogSumExp) {
   const at::Tensor q = Random({130, 4, 64}) * 2;
   const at::Tensor k = Random({130, 2, 64});
   at::Tensor logsumexp = at::empty({4, 130}, at::TensorOptions().dtype(at::kFloat));
-  RowLogSumExp(q, k, 0, 4, 0.125f, logsumexp);
-  const at::Tensor attended = PrefillAttention(q, k, k, 0, 4, 0.125f).logsumexp;
-  ExpectClose(attended.contiguous(), logsumexp.to(at::kDouble), 1e-4);
+  RowLogSumExp(q, k, 0.125f, logsumexp);
+  at::Tensor values = at::empty_like(q);
+  at::Tensor attended = at::empty_like(logsumexp);
+  PrefillAttention(q, k, k, 0.125f, values, &attended);
+  ExpectClose(attended, logsumexp.to(at::kDouble), 1e-4);
 }
 
 TEST_P(KeyMassTest, EveryQueryGivesAwayAMassOfOne) {
@@ -93,9 +84,9 @@ TEST_P(KeyMassTest, EveryQueryGivesAwayAMassOfOne) {
   const at::Tensor k = Random({70, 1, 64});
   const auto floats = at::TensorOptions().dtype(at::kFloat);
   at::Tensor logsumexp = at::empty({2, 70}, floats);
-  at::Tensor mass = at::empty({2, 70}, floats);
-  RowLogSumExp(q, k, 0, 2, 1.0f, logsumexp);
-  KeyMass(q, k, logsumexp, 0, 2, 1.0f, mass);
+  at::Tensor mass = at::zeros({2, 70}, floats);
+  RowLogSumExp(q, k, 1.0f, logsumexp);
+  KeyMass(q, k, logsumexp, 1.0f, mass);
   for (int64_t head = 0; head < 2; ++head) {
     EXPECT_NEAR(mass[head].sum().item<double>(), 70, 1e-3);
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,14 @@ struct ExpBody {
   }
 };
 
+struct Exp2Body {
+  WINDOWKV_KERNEL_INLINE static void Run(const ExpArgs& a, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += kLanes) {
+      Store(a.out + i, Exp2OfNonPositive(Load(a.x + i)));
+    }
+  }
+};
+
 struct RoundArgs {
   const float* x;
   c10::BFloat16* narrow;
@@ -41,6 +50,20 @@ struct RoundBody {
       Store(a.narrow + i, Load(a.x + i));
       Store(a.wide + i, Load(a.narrow + i));
     }
+  }
+};
+
+struct TransposeArgs {
+  const uint32_t* x;
+  uint32_t* out;
+};
+
+struct TransposeBody {
+  WINDOWKV_KERNEL_INLINE static void Run(const TransposeArgs& a, int64_t begin, int64_t end) {
+    UintVec rows[kLanes];
+    std::memcpy(rows, a.x, sizeof(rows));
+    Transpose(rows);
+    std::memcpy(a.out, rows, sizeof(rows));
   }
 };
 
@@ -96,20 +119,40 @@ class VecTest : public ::testing::TestWithParam<Isa> {
   }
 };
 
-TEST_P(VecTest, ExpIsWithinTwoUnitsInTheLastPlace) {
-  std::vector<float> x;
-  for (float value = -87; value <= 88; value += 0.00171f) x.push_back(value);
-  x.insert(x.end(), {-87.0f, 88.0f, 0.0f, -0.0f, 1.0f, -1.0f, 1e-30f, 0.34657f, -0.34658f});
+template <typename Body>
+void ExpectWithinUnits(int units, Isa isa, std::vector<float> x, double (*function)(double)) {
   while (x.size() % kLanes != 0) x.push_back(0);
   std::vector<float> out(x.size());
-  VariantFor<ExpBody, ExpArgs>(GetParam())({x.data(), out.data()}, 0,
-                                           static_cast<int64_t>(x.size()));
+  VariantFor<Body, ExpArgs>(isa)({x.data(), out.data()}, 0, static_cast<int64_t>(x.size()));
   for (size_t i = 0; i < x.size(); ++i) {
-    const double expected = std::exp(double{x[i]});
+    const double expected = function(double{x[i]});
     const float rounded = static_cast<float>(expected);
     const double unit = std::nextafter(rounded, std::numeric_limits<float>::infinity()) - rounded;
-    ASSERT_LE(std::abs(out[i] - expected), 2 * unit) << "e^" << x[i];
+    ASSERT_LE(std::abs(out[i] - expected), units * unit) << "at " << x[i];
   }
+}
+
+TEST_P(VecTest, ExpIsWithinTwoUnitsInTheLastPlace) {
+  std::vector<float> x = {-87.0f, 88.0f, 0.0f, -0.0f, 1.0f, -1.0f, 1e-30f, 0.34657f, -0.34658f};
+  for (float value = -87; value <= 88; value += 0.00171f) x.push_back(value);
+  ExpectWithinUnits<ExpBody>(2, GetParam(), std::move(x), std::exp);
+}
+
+TEST_P(VecTest, Exp2OfNonPositiveIsWithinThreeUnitsInTheLastPlace) {
+  std::vector<float> x = {-126.0f, 0.0f, -0.0f, -1.0f, -0.5f, -1e-30f, -0.49999f, -0.50001f};
+  for (float value = -126; value <= 0; value += 0.00171f) x.push_back(value);
+  ExpectWithinUnits<Exp2Body>(3, GetParam(), std::move(x), std::exp2);
+}
+
+TEST_P(VecTest, Exp2OfNonPositiveIsOneAtZeroAndAlmostNothingFarBelow) {
+  std::vector<float> x(kLanes, 0);
+  x[0] = -std::numeric_limits<float>::infinity();
+  x[1] = -1e6f;
+  std::vector<float> out(kLanes);
+  VariantFor<Exp2Body, ExpArgs>(GetParam())({x.data(), out.data()}, 0, kLanes);
+  EXPECT_LT(out[0], 1.2e-38f);
+  EXPECT_EQ(out[0], out[1]);
+  EXPECT_EQ(out[2], 1);
 }
 
 TEST_P(VecTest, ExpIsClampedOutsideItsRange) {
@@ -158,6 +201,16 @@ TEST_P(VecTest, SumAddsEveryLaneOnce) {
   std::vector<float> sums(kLanes);
   VariantFor<SumBody, SumArgs>(GetParam())({x.data(), sums.data()}, 0, kLanes);
   for (int64_t lane = 0; lane < kLanes; ++lane) EXPECT_EQ(sums[lane], lane + 1);
+}
+
+TEST_P(VecTest, TransposeTurnsRowsIntoColumns) {
+  std::vector<uint32_t> x(kLanes * kLanes);
+  std::iota(x.begin(), x.end(), 0);
+  std::vector<uint32_t> out(x.size());
+  VariantFor<TransposeBody, TransposeArgs>(GetParam())({x.data(), out.data()}, 0, 1);
+  for (int64_t i = 0; i < kLanes; ++i) {
+    for (int64_t j = 0; j < kLanes; ++j) ASSERT_EQ(out[i * kLanes + j], x[j * kLanes + i]);
+  }
 }
 
 template <typename T>

@@ -10,6 +10,7 @@
 
 #include "tests/engine/kernels/kernel_test.h"
 #include "tests/engine/kernels/one_thread.h"
+#include "tests/engine/kernels/written_out_attention.h"
 
 namespace windowkv {
 namespace {
@@ -19,18 +20,7 @@ class TokenScoresTest : public KernelTest {
   // [num_heads, tokens - observation] float64.
   static at::Tensor Expected(const at::Tensor& q, const at::Tensor& k, double scale) {
     const OneThread one_thread;
-    const int64_t observation = q.size(0);
-    const int64_t review = k.size(0) - observation;
-    const int64_t group = q.size(1) / k.size(1);
-    const at::Tensor keys =
-        k.to(at::kDouble).transpose(0, 1).repeat_interleave(group, 0).transpose(1, 2);
-    const at::Tensor future =
-        at::ones({observation, k.size(0)}, at::TensorOptions().dtype(at::kBool)).triu(review + 1);
-    return (q.to(at::kDouble).transpose(0, 1).matmul(keys) * scale)
-        .masked_fill(future, -std::numeric_limits<double>::infinity())
-        .softmax(-1)
-        .slice(2, 0, review)
-        .sum(1);
+    return CausalLogits(q, k, scale).softmax(-1).slice(2, 0, k.size(0) - q.size(0)).sum(1);
   }
 
   void ExpectScores(int64_t tokens, int64_t observation, int64_t group, int64_t head_dim) {

@@ -95,7 +95,7 @@ TEST(LlamaModelGoldenTest, TheTrainedStoriesModelEqualsItsReference) {
 
 TEST(LlamaModelGoldenTest, TheDemoModelEqualsTransformers) {
   testing::LoadedModel model(testing::SourceDir() + "/deploy/models/demo_llama",
-                             /*chunk_rows=*/2048);
+                             /*chunk_rows=*/512);
   const json golden = testing::ReadJson(testing::GoldenPath("demo_llama.json"));
   for (const json& test : golden["cases"]) {
     SCOPED_TRACE(test["name"].get<std::string>());
@@ -146,7 +146,7 @@ TEST(LlamaModelTest, LogitsOfARowDoNotDependOnTheBatch) {
       caches.push_back(*manager.Admit(plan));
       PrefillState state = model.StartPrefill(prompt, plan);
       for (const PrefillSlice& slice :
-           PlanPrefill(model.config(), tokens, plan.observed, /*chunk_rows=*/2048)) {
+           PlanPrefill(model.config(), tokens, plan.observed, /*chunk_rows=*/512)) {
         model.RunPrefillSlice(slice, state, store, caches.back());
       }
       rows.push_back({7 + i / 2, tokens, nullptr});

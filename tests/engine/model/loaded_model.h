@@ -74,7 +74,7 @@ class LoadedModel {
 inline LoadedModel LoadModelOf(const nlohmann::json& test) {
   const std::string name = test["checkpoint"];
   if (name == "demo_llama") {
-    return LoadedModel(SourceDir() + "/deploy/models/demo_llama", /*chunk_rows=*/2048);
+    return LoadedModel(SourceDir() + "/deploy/models/demo_llama", /*chunk_rows=*/512);
   }
   return LoadedModel(GoldenPath("llama/" + name));
 }

@@ -21,6 +21,7 @@
 #include "engine/kv_cache/kv_cache_store.h"
 #include "engine/model/llama_model.h"
 #include "tests/engine/weights/test_files.h"
+#include "tests/testing/window_kv_config.h"
 
 // What reading a prompt of 32,000 tokens really takes: the receipt against the allocator's count,
 // that against the pool's resident pages, and the process's peak against the sum of what may be
@@ -41,7 +42,7 @@ constexpr int32_t kPromptTokens = 32000;
 constexpr int32_t kBudget = 512;
 constexpr int32_t kMaxTokens = 40;
 constexpr int32_t kBlockSize = 16;
-constexpr int32_t kChunkRows = 2048;
+constexpr int32_t kChunkRows = 512;
 constexpr int64_t kPoolBytes = int64_t{64} << 20;
 
 constexpr int64_t kFloatBytes = sizeof(float);
@@ -54,14 +55,12 @@ static_assert(kSlackBytes < kLayerBytes / 4, "a layer's scratch must stand out")
 // The most that may be alive while a prompt is read, besides its KV blocks.
 constexpr int64_t ActivationBytes() {
   constexpr int64_t kWidth = int64_t{kHeads} * kHeadDim;
-  // The residual stream, the queries, token ids and positions.
-  constexpr int64_t kState = kPromptTokens * (kHidden + kWidth + 2) * kFloatBytes;
-  constexpr int64_t kProject = kChunkRows * (kHidden + 3 * kWidth + 4) * kFloatBytes;
-  // One head's output with its log-sum-exp.
-  constexpr int64_t kAttend = kPromptTokens * (kHeadDim + 1) * kFloatBytes;
-  constexpr int64_t kFinish = kChunkRows * (kHidden + 3 * kIntermediate) * kFloatBytes;
+  // The residual stream, token ids and positions.
+  constexpr int64_t kState = kPromptTokens * (kHidden + 2) * kFloatBytes;
+  constexpr int64_t kProject = kChunkRows * (kHidden + 4 * kWidth + 4) * kFloatBytes;
+  constexpr int64_t kFinish = kChunkRows * (kWidth + kHidden + 3 * kIntermediate) * kFloatBytes;
   constexpr int64_t kScores = kPromptTokens * kHeads * kFloatBytes;
-  return kState + std::max({kProject, kAttend, kFinish, kScores});
+  return kState + std::max({kProject, kFinish, kScores});
 }
 
 void WriteModel(const std::string& dir) {
@@ -209,22 +208,10 @@ class PrefillMemoryTest : public ::testing::Test {
     return {std::move(store), std::move(manager), std::nullopt};
   }
 
-  static CacheConfig WindowKv() {
-    CacheConfig config;
-    config.policy = CachePolicy::kWindowKv;
-    config.budget_tokens = kBudget;
-    config.window_size = 8;
-    config.shared_layers = 1;
-    config.observation_tokens = 16;
-    config.beta = 14;
-    config.strategy = Strategy::kMean;
-    config.sink_tokens = 4;
-    return config;
-  }
-
   // `extra_bytes` are held beside the second layer's scratch: what must not be.
   void Read(Pool& pool, int32_t tokens, int64_t extra_bytes) {
-    const CachePlan plan = *pool.manager.Plan(WindowKv(), tokens, kMaxTokens);
+    const CachePlan plan = *pool.manager.Plan(testing::WindowKvConfig(kBudget, /*shared_layers=*/1),
+                                              tokens, kMaxTokens);
     pool.cache = pool.manager.Admit(plan);
     std::vector<int32_t> prompt(static_cast<size_t>(tokens));
     for (int32_t i = 0; i < tokens; ++i) prompt[static_cast<size_t>(i)] = i * 7 % kVocabulary;
