@@ -34,6 +34,10 @@ void AddInputFlags(CLI::App* app, RequestFlags* flags) {
                         "Name on every log line; at most 128 bytes, default: the server's choice",
                         [=](const std::string& id) { request->set_request_id(id); })
       ->group("Input");
+  AddField<int32_t>(app, "--priority", "INT",
+                    "Higher is more urgent, when requests queue; [-100, 100], default 0",
+                    [=](int32_t priority) { request->set_priority(priority); })
+      ->group("Input");
   AddEnumFlag<v1::Task>(app, "--task", "The prompt's task; default: the router classifies it",
                         [=](v1::Task task) { request->set_task(task); })
       ->group("Input");

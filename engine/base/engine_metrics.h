@@ -44,6 +44,12 @@ class EngineMetrics {
   // One iteration of the engine: decoded sequences, prompt tokens times layers read, time taken.
   virtual void OnStep(int32_t decoded, int64_t prefill_token_layers, absl::Duration duration) = 0;
 
+  // A running request gave its blocks back for one of higher priority.
+  virtual void OnPreempted() {}
+  // A request is ended because its deadline would pass before its first token could come;
+  // OnRequestFailed follows.
+  virtual void OnDeadlineUnreachable() {}
+
   // State after each step.
   struct State {
     int32_t running = 0;

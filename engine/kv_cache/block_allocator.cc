@@ -24,6 +24,11 @@ int32_t BlockAllocator::TakeReserved() {
   return block;
 }
 
+void BlockAllocator::ReturnReserved(int32_t block) {
+  free_.push_back(block);
+  ++reserved_;
+}
+
 void BlockAllocator::Free(const std::vector<int32_t>& blocks) {
   free_.insert(free_.end(), blocks.begin(), blocks.end());
 }

@@ -19,6 +19,8 @@ class BlockAllocator {
 
   // Takes one block of a reservation.
   int32_t TakeReserved();
+  // The inverse: the block is free, and reserved for whoever took it.
+  void ReturnReserved(int32_t block);
   void Free(const std::vector<int32_t>& blocks);
 
   int64_t num_blocks() const { return num_blocks_; }

@@ -69,6 +69,22 @@ void SequenceKvCache::Grow(int32_t layer, int32_t tokens) {
   }
 }
 
+void SequenceKvCache::Commit() {
+  for (Layer& layer : layers_) layer.committed = layer.length;
+}
+
+void SequenceKvCache::RollBack() {
+  for (Layer& layer : layers_) {
+    layer.length = layer.committed;
+    while ((static_cast<int64_t>(layer.blocks.size()) - 1) * block_size_ >= layer.length &&
+           !layer.blocks.empty()) {
+      allocator_->ReturnReserved(layer.blocks.back());
+      layer.blocks.pop_back();
+      ++reserved_;
+    }
+  }
+}
+
 void SequenceKvCache::NotePrefill(int64_t bytes_alive, absl::Duration selection_time) {
   prefill_peak_bytes_ = std::max(prefill_peak_bytes_, bytes_alive);
   selection_time_ += selection_time;

@@ -51,6 +51,10 @@ class SequenceKvCache {
 
   // Takes blocks for `tokens` more tokens of the layer, within the reservation.
   void Grow(int32_t layer, int32_t tokens);
+  // What has grown so far stays.
+  void Commit();
+  // Every layer is as Commit left it; blocks taken since then are reserved again.
+  void RollBack();
 
   // Figures for the receipt, noted while the prompt is read.
   void NotePrefill(int64_t bytes_alive, absl::Duration selection_time);
@@ -61,6 +65,7 @@ class SequenceKvCache {
   struct Layer {
     std::vector<int32_t> blocks;
     int32_t length = 0;
+    int32_t committed = 0;
   };
   void Release();
 

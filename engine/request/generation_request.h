@@ -14,6 +14,8 @@
 
 namespace windowkv {
 
+inline constexpr int32_t kMaxPriority = 100;
+
 struct ChatMessage {
   std::string role;  // "system", "user" or "assistant"
   std::string content;
@@ -33,6 +35,7 @@ struct GenerationRequest {
   CacheOptions cache;
   std::optional<TaskVerdict> task;  // unset: the engine's default task
   bool echo_kept_ranges = false;
+  int32_t priority = 0;  // [-kMaxPriority, kMaxPriority], higher is more urgent
   absl::Time deadline = absl::InfiniteFuture();
 };
 

@@ -20,31 +20,40 @@ struct Sequence {
   std::string request_id;
   std::shared_ptr<TokenStream> stream;
   std::vector<int32_t> prompt;
-  SamplingParams sampling;  // max_tokens cut to the context, seed set
+  int64_t queued_bytes = 0;  // what it counts for in the queue
+  SamplingParams sampling;   // max_tokens cut to the context, seed set
   TaskVerdict task;
   CachePlan plan;
   bool echo_kept_ranges = false;
+  int32_t priority = 0;
   absl::Duration deadline = absl::InfiniteDuration();
   absl::Duration arrival;
   // What each prefill slice costs, in multiply-adds; see the scheduler.
   std::vector<int64_t> slice_costs;
 
-  // Set by the scheduler on admission.
-  std::optional<SequenceKvCache> cache;
-  absl::Duration admitted;
+  // The scheduler's.
+  std::optional<SequenceKvCache> cache;  // while it runs
+  absl::Duration place;                  // in the queue: its arrival, earlier by its priority
+  absl::Duration admitted;               // first
+  absl::Duration last_admitted;          // differs after a preemption
+  std::optional<absl::Duration> blocked_since;  // when it first did not fit
+  int32_t preemptions = 0;
 
-  // Progress.
+  // Progress. A preempted sequence keeps its output and computes the rest again.
   size_t slices_done = 0;
   std::vector<int32_t> output;
+  size_t decoded = 0;  // output tokens whose keys and values are cached
   absl::Duration first_token;
   absl::Duration last_token;
   Receipt receipt;  // complete when the prompt has been read
 
   bool prefill_done() const { return slices_done == slice_costs.size(); }
-  // Absolute position of the newest token; the cached length differs after compression.
-  int32_t newest_position() const {
-    return static_cast<int32_t>(prompt.size() + output.size()) - 1;
-  }
+  // What the next decode step takes in, and its absolute position; the cached length differs after
+  // compression.
+  int32_t next_token() const { return output[decoded]; }
+  int32_t next_position() const { return static_cast<int32_t>(prompt.size() + decoded); }
+  // True while tokens that were sent before a preemption are computed again.
+  bool replaying() const { return decoded < output.size(); }
 };
 
 }  // namespace windowkv

@@ -12,6 +12,9 @@ namespace {
 constexpr size_t kMaxMergedTokens = 512;
 constexpr size_t kMaxMergedBytes = 64 << 10;
 
+// Undelivered events from which on a stream is congested.
+constexpr size_t kCongested = 4;
+
 // Appends `newer` to `older` when one event can say both.
 bool Merge(StreamEvent& older, StreamEvent& newer) {
   if (std::holds_alternative<ProgressEvent>(older) &&
@@ -39,11 +42,18 @@ bool IsLast(const StreamEvent& event) {
          std::holds_alternative<absl::Status>(event);
 }
 
+void TokenStream::Cancel() {
+  cancelled_.store(true, std::memory_order_release);
+  std::lock_guard<std::mutex> lock(mu_);
+  if (wake_ && !ended_) wake_();
+}
+
 std::optional<StreamEvent> TokenStream::TryNext() {
   std::lock_guard<std::mutex> lock(mu_);
   if (events_.empty()) return std::nullopt;
   StreamEvent event = std::move(events_.front());
   events_.pop_front();
+  if (events_.size() < kCongested && congested_.exchange(false) && wake_ && !ended_) wake_();
   return event;
 }
 
@@ -78,7 +88,9 @@ void TokenStream::Push(StreamEvent event) {
   {
     std::lock_guard<std::mutex> lock(mu_);
     was_empty = events_.empty();
+    ended_ = IsLast(event);
     if (was_empty || !Merge(events_.back(), event)) events_.push_back(std::move(event));
+    if (events_.size() >= kCongested) congested_.store(true, std::memory_order_release);
   }
   event_cv_.notify_one();
   if (!was_empty) return;

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -74,9 +75,15 @@ bool IsLast(const StreamEvent& event);
 // consumer takes. Shared by both sides through a shared_ptr, the only object that is. Thread-safe.
 //
 // What a slow consumer has not taken is merged (chunks are appended to the last chunk, a newer
-// progress replaces an older one), so a stream holds a handful of events whatever its reader does.
+// progress replaces an older one). When a few full chunks wait nevertheless the stream is
+// congested, and the engine generates no more for it until the consumer has caught up.
 class TokenStream {
  public:
+  // `wake` is called when the producer has something to see to: the consumer has cancelled, or has
+  // caught up. From the consumer's thread, never after the last event has been pushed; it must not
+  // call back into the stream.
+  explicit TokenStream(std::function<void()> wake = {}) : wake_(std::move(wake)) {}
+
   // Consumer side. The next event, or nothing when none is ready.
   std::optional<StreamEvent> TryNext();
 
@@ -89,17 +96,21 @@ class TokenStream {
   void SetReadyCallback(std::function<void()> ready);
 
   // Asks the engine to end the request; it does within one step. Any thread, any time.
-  void Cancel() { cancelled_.store(true, std::memory_order_release); }
+  void Cancel();
 
   // Producer side.
   bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
+  bool congested() const { return congested_.load(std::memory_order_acquire); }
   void Push(StreamEvent event);
 
  private:
+  const std::function<void()> wake_;
   std::atomic<bool> cancelled_{false};
+  std::atomic<bool> congested_{false};
   std::mutex mu_;
   std::condition_variable event_cv_;
   std::deque<StreamEvent> events_ WINDOWKV_GUARDED_BY(mu_);
+  bool ended_ WINDOWKV_GUARDED_BY(mu_) = false;  // the last event was pushed
   // Held while the callback runs, so that SetReadyCallback can wait for it.
   std::mutex callback_mu_;
   std::function<void()> ready_ WINDOWKV_GUARDED_BY(callback_mu_);

@@ -17,26 +17,41 @@
 #include "engine/runtime/engine_loop.h"
 #include "engine/runtime/model_runner.h"
 #include "engine/runtime/pinned_spans.h"
-#include "engine/runtime/request_counts.h"
+#include "engine/runtime/request_queue.h"
 #include "engine/runtime/request_tokenizer.h"
 #include "engine/runtime/tokenizing_workers.h"
 
 namespace windowkv {
 namespace {
 
-constexpr absl::Duration kQueueRetryDelay = absl::Seconds(1);
+// What a request counts for in the queue.
+int64_t PromptBytes(const Prompt& prompt) {
+  size_t bytes = 0;
+  if (const auto* text = std::get_if<PromptText>(&prompt)) bytes = text->size();
+  if (const auto* ids = std::get_if<PromptTokens>(&prompt)) bytes = ids->size() * sizeof(int32_t);
+  if (const auto* chat = std::get_if<PromptChat>(&prompt)) {
+    for (const ChatMessage& message : *chat) bytes += message.content.size();
+  }
+  return static_cast<int64_t>(bytes);
+}
+
+absl::Status CheckPriority(int32_t priority) {
+  if (priority >= -kMaxPriority && priority <= kMaxPriority) return absl::OkStatus();
+  return InvalidField("priority", absl::StrCat("is ", priority, ", must be in [", -kMaxPriority,
+                                               ", ", kMaxPriority, "]"));
+}
 
 class LlamaEngine final : public Engine {
  public:
   LlamaEngine(const EngineConfig& config, ModelInfo info, RequestTokenizer tokenizer,
-              const EngineLoop::Config& loop_config, std::unique_ptr<ModelRunner> runner,
+              const EngineLoop::Config& loop_config, std::unique_ptr<BatchRunner> runner,
               EngineMetrics* metrics)
-      : config_(config),
-        info_(std::move(info)),
+      : info_(std::move(info)),
         tokenizer_(std::move(tokenizer)),
         metrics_(metrics),
         next_seed_(std::random_device{}()),
-        loop_(loop_config, std::move(runner), &tokenizer_, &counts_, metrics),
+        queue_({config.max_waiting, config.max_waiting_bytes, config.max_queue_wait}),
+        loop_(loop_config, std::move(runner), &tokenizer_, &queue_, metrics),
         workers_(config.tokenizer_threads,
                  [this](PendingRequest pending) { Prepare(std::move(pending)); }) {}
 
@@ -54,16 +69,17 @@ class LlamaEngine final : public Engine {
 
   const ModelInfo& model_info() const override { return info_; }
   EngineLoad load() const override {
-    return {loop_.available_blocks(), info_.kv_pool_bytes / info_.block_bytes, counts_.running(),
-            counts_.waiting(), accepting_.load()};
+    return {loop_.available_blocks(), info_.kv_pool_bytes / info_.block_bytes, queue_.running(),
+            queue_.waiting(), accepting_.load()};
   }
   absl::Duration heartbeat_age() const override { return loop_.heartbeat_age(); }
+  std::vector<std::string> step_request_ids() const override { return loop_.step_request_ids(); }
 
   void Drain(absl::Duration timeout) override {
     accepting_.store(false);
-    if (counts_.WaitUntilIdle(timeout)) return;
+    if (queue_.WaitUntilIdle(timeout)) return;
     loop_.Abort();
-    counts_.WaitUntilIdle(absl::Seconds(5));
+    queue_.WaitUntilIdle(absl::Seconds(5));
   }
 
  private:
@@ -72,13 +88,12 @@ class LlamaEngine final : public Engine {
   void Prepare(PendingRequest pending);
   absl::StatusOr<std::unique_ptr<Sequence>> MakeSequence(PendingRequest& pending);
 
-  const EngineConfig config_;
   const ModelInfo info_;
   const RequestTokenizer tokenizer_;
   EngineMetrics* metrics_;
   std::atomic<bool> accepting_{true};
   std::atomic<uint64_t> next_seed_;
-  RequestCounts counts_;
+  RequestQueue queue_;
   EngineLoop loop_;
   TokenizingWorkers workers_;  // last: its threads add to the loop
 };
@@ -88,6 +103,7 @@ absl::Status LlamaEngine::Check(const GenerationRequest& request) const {
   WINDOWKV_RETURN_IF_ERROR(
       ValidateSamplingParams(request.sampling, {info_.vocab_size, info_.context_length}));
   WINDOWKV_RETURN_IF_ERROR(ValidateCacheOptions(request.cache, info_.cache_rules));
+  WINDOWKV_RETURN_IF_ERROR(CheckPriority(request.priority));
   return CheckPinnedSpans(request);
 }
 
@@ -97,17 +113,14 @@ absl::StatusOr<std::shared_ptr<TokenStream>> LlamaEngine::Submit(GenerationReque
   if (status.ok() && !accepting_.load()) {
     status = absl::UnavailableError("the server is draining and takes no new requests");
   }
-  if (status.ok() && !counts_.Enqueue(config_.max_waiting)) {
-    status = WithRetryDelay(absl::ResourceExhaustedError(absl::StrCat(
-                                "the queue is full: ", config_.max_waiting, " requests wait")),
-                            kQueueRetryDelay);
-  }
+  const int64_t bytes = PromptBytes(request.prompt);
+  if (status.ok()) status = queue_.Enter(bytes);
   if (!status.ok()) {
     metrics_->OnRequestFailed(status.code());
     return status;
   }
-  auto stream = std::make_shared<TokenStream>();
-  PendingRequest pending{std::move(request), stream, arrival};
+  auto stream = std::make_shared<TokenStream>([this] { loop_.Wake(); });
+  PendingRequest pending{std::move(request), stream, bytes, arrival};
   if (pending.request.deadline != absl::InfiniteFuture()) {
     pending.deadline = arrival + (pending.request.deadline - absl::Now());
   }
@@ -122,7 +135,7 @@ void LlamaEngine::Prepare(PendingRequest pending) {
                           : MakeSequence(pending);
   if (sequence.ok()) return loop_.Add(*std::move(sequence));
   metrics_->OnRequestFailed(sequence.status().code());
-  counts_.OnEnded(/*was_admitted=*/false);
+  queue_.OnEnded(/*was_admitted=*/false, pending.bytes);
   stream->Push(sequence.status());
 }
 
@@ -138,6 +151,8 @@ absl::StatusOr<std::unique_ptr<Sequence>> LlamaEngine::MakeSequence(PendingReque
   }
   sequence->request_id = std::move(request.request_id);
   sequence->stream = pending.stream;
+  sequence->queued_bytes = pending.bytes;
+  sequence->priority = request.priority;
   sequence->sampling = std::move(request.sampling);
   sequence->sampling.max_tokens =
       std::min(sequence->sampling.max_tokens, info_.context_length - tokens);
@@ -212,6 +227,8 @@ absl::Status CheckConfig(const EngineConfig& config, const LlamaConfig& model) {
   WINDOWKV_RETURN_IF_ERROR(in_range("block_size", config.block_size, 1, 1024));
   WINDOWKV_RETURN_IF_ERROR(in_range("max_running", config.max_running, 1, 4096));
   WINDOWKV_RETURN_IF_ERROR(in_range("max_waiting", config.max_waiting, 1, 1 << 20));
+  WINDOWKV_RETURN_IF_ERROR(in_range("max_reading", config.max_reading, 1, 4096));
+  WINDOWKV_RETURN_IF_ERROR(in_range("max_preemptions", config.max_preemptions, 0, 1000));
   WINDOWKV_RETURN_IF_ERROR(in_range("num_threads", config.num_threads, 0, 1024));
   WINDOWKV_RETURN_IF_ERROR(in_range("tokenizer_threads", config.tokenizer_threads, 1, 64));
   WINDOWKV_RETURN_IF_ERROR(in_range("prefill_chunk", config.prefill_chunk, 1, 1 << 20));
@@ -251,10 +268,13 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const EngineConfig& config,
   WINDOWKV_ASSIGN_OR_RETURN(
       std::unique_ptr<ModelRunner> runner,
       ModelRunner::Create({config.model_dir, model, dtype, config.kv_pool_bytes, config.block_size,
-                           config.prefill_chunk}));
+                           config.prefill_chunk, num_threads}));
   EngineLoop::Config loop;
   loop.scheduler.max_running = config.max_running;
-  loop.num_threads = num_threads;
+  loop.scheduler.max_reading = config.max_reading;
+  loop.scheduler.target_itl = config.target_itl;
+  loop.scheduler.ageing = config.ageing;
+  loop.scheduler.max_preemptions = config.max_preemptions;
   loop.eos_token_ids = model.eos_token_ids;
   loop.num_layers = model.num_layers;
   ModelInfo info = MakeInfo(config, model, dtype, runner->cache_geometry(), tokenizer, sampling);

@@ -31,7 +31,14 @@ struct EngineConfig {
   int32_t block_size = 16;    // tokens per KV block
   int32_t max_running = 64;   // sequences admitted at once
   int32_t max_waiting = 256;  // requests queued; one more is RESOURCE_EXHAUSTED
-  int32_t num_threads = 0;    // for the model's operations; 0: one per core
+  int64_t max_waiting_bytes = int64_t{256} << 20;  // of queued prompts, likewise
+  // A request that would have to wait longer is RESOURCE_EXHAUSTED; zero: none is for that.
+  absl::Duration max_queue_wait;
+  int32_t max_reading = 16;   // prompts read at once
+  absl::Duration target_itl;  // of running requests while prompts are read; 0: two decode steps
+  absl::Duration ageing = absl::Seconds(10);  // waiting that a level of priority is worth
+  int32_t max_preemptions = 0;  // of one request, for requests of higher priority; 0: off
+  int32_t num_threads = 0;      // for the model's operations; 0: one per core
   int32_t tokenizer_threads = 1;
   int32_t prefill_chunk = 512;  // rows of one layer in a prefill slice
   CacheDefaults cache_defaults;
@@ -72,9 +79,9 @@ class Engine {
   virtual ~Engine() = default;
 
   // Takes the request; its events come on the stream. Errors: INVALID_ARGUMENT (an option, naming
-  // the field), RESOURCE_EXHAUSTED (queue full, with a retry delay), UNAVAILABLE (draining),
-  // FAILED_PRECONDITION (chat input without a known template). What depends on the prompt's tokens
-  // (OUT_OF_RANGE, a budget too small) comes as the stream's first event.
+  // the field), RESOURCE_EXHAUSTED (queue full, with a retry delay by the queue's pace),
+  // UNAVAILABLE (draining), FAILED_PRECONDITION (chat input without a known template). What depends
+  // on the prompt's tokens (OUT_OF_RANGE, a budget too small) comes as the stream's first event.
   virtual absl::StatusOr<std::shared_ptr<TokenStream>> Submit(GenerationRequest request) = 0;
 
   // The tokens Submit would read for this prompt.
@@ -88,6 +95,8 @@ class Engine {
 
   // Time since the engine thread last finished a slice or found nothing to do.
   virtual absl::Duration heartbeat_age() const = 0;
+  // What the engine thread works on, or last did: to name who is stuck.
+  virtual std::vector<std::string> step_request_ids() const = 0;
 
   // Refuses new requests from now on, waits until the accepted ones ended or `timeout` passed, then
   // ends the rest with UNAVAILABLE.

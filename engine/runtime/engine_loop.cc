@@ -1,19 +1,22 @@
 #include "engine/runtime/engine_loop.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "engine/base/monotonic_clock.h"
+#include "engine/base/status.h"
 #include "engine/runtime/request_end.h"
 
 namespace windowkv {
 
-EngineLoop::EngineLoop(const Config& config, std::unique_ptr<ModelRunner> runner,
-                       const RequestTokenizer* tokenizer, RequestCounts* counts,
+EngineLoop::EngineLoop(const Config& config, std::unique_ptr<BatchRunner> runner,
+                       const RequestTokenizer* tokenizer, RequestQueue* queue,
                        EngineMetrics* metrics)
     : config_(config),
       runner_(std::move(runner)),
       tokenizer_(tokenizer),
-      counts_(counts),
+      queue_(queue),
       metrics_(metrics),
       cache_manager_(runner_->cache_geometry()),
       scheduler_(config.scheduler, &cache_manager_) {
@@ -39,10 +42,19 @@ void EngineLoop::Add(std::unique_ptr<Sequence> sequence) {
   work_cv_.notify_one();
 }
 
+void EngineLoop::Wake() {
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    woken_ = true;
+  }
+  work_cv_.notify_one();
+}
+
 void EngineLoop::Abort() {
   {
     std::lock_guard<std::mutex> lock(mu_);
     aborting_ = true;
+    woken_ = true;
   }
   work_cv_.notify_one();
 }
@@ -52,26 +64,50 @@ absl::Duration EngineLoop::heartbeat_age() const {
   return beat == 0 ? absl::ZeroDuration() : MonotonicNow() - absl::Nanoseconds(beat);
 }
 
+void EngineLoop::Beat() {
+  heartbeat_ns_.store(absl::ToInt64Nanoseconds(MonotonicNow()), std::memory_order_relaxed);
+}
+
+std::vector<std::string> EngineLoop::step_request_ids() const {
+  std::lock_guard<std::mutex> lock(mu_);
+  return step_ids_;
+}
+
 void EngineLoop::Run() {
-  ModelRunner::PrepareThread(config_.num_threads);
-  while (TakeNew()) {
-    heartbeat_ns_.store(absl::ToInt64Nanoseconds(MonotonicNow()), std::memory_order_relaxed);
+  runner_->PrepareThread();
+  bool has_work = true;
+  while (TakeNew(has_work)) {
+    Beat();
     EndCancelledAndExpired();
     const Batch batch = scheduler_.Next(MonotonicNow());
-    if (!batch.empty()) Step(batch);
+    has_work = !batch.empty();
+    if (has_work) Step(batch);
     ReportState();
   }
 }
 
-bool EngineLoop::TakeNew() {
+// Sequences may be there and yet have nothing to do: their readers are behind. A reader that
+// catches up or leaves wakes the loop; their deadlines end the wait.
+void EngineLoop::WaitForWork(std::unique_lock<std::mutex>& lock) {
+  absl::Duration deadline = absl::InfiniteDuration();
+  scheduler_.ForEach(
+      [&](const Sequence& sequence) { deadline = std::min(deadline, sequence.deadline); });
+  heartbeat_ns_.store(0, std::memory_order_relaxed);
+  const auto ready = [this]() { return !inbox_.empty() || woken_ || stopping_; };
+  if (deadline == absl::InfiniteDuration()) {
+    work_cv_.wait(lock, ready);
+  } else {
+    work_cv_.wait_for(lock, absl::ToChronoNanoseconds(deadline - MonotonicNow()), ready);
+  }
+}
+
+bool EngineLoop::TakeNew(bool has_work) {
   std::vector<std::unique_ptr<Sequence>> added;
   bool abort = false;
   {
     std::unique_lock<std::mutex> lock(mu_);
-    if (scheduler_.idle() && inbox_.empty()) {
-      heartbeat_ns_.store(0, std::memory_order_relaxed);
-      work_cv_.wait(lock, [this]() { return !inbox_.empty() || stopping_; });
-    }
+    if ((!has_work || scheduler_.idle()) && !(stopping_ && scheduler_.idle())) WaitForWork(lock);
+    woken_ = false;
     added.swap(inbox_);
     abort = aborting_;
     if (stopping_ && added.empty() && scheduler_.idle()) return false;
@@ -94,59 +130,110 @@ void EngineLoop::EndCancelledAndExpired() {
       ended.emplace_back(&sequence, absl::CancelledError("the client cancelled the request"));
     } else if (now >= sequence.deadline) {
       ended.emplace_back(&sequence, absl::DeadlineExceededError("the request's deadline passed"));
+    } else if (scheduler_.CannotMeetDeadline(sequence, now)) {
+      metrics_->OnDeadlineUnreachable();
+      ended.emplace_back(&sequence, absl::DeadlineExceededError(
+                                        "the request's deadline will pass before the prompt can be "
+                                        "read"));
     }
   });
   for (const auto& [sequence, status] : ended) Fail(sequence, status);
 }
 
-void EngineLoop::Step(const Batch& batch) {
-  const absl::Duration start = MonotonicNow();
-  int64_t token_layers = 0;
-  if (batch.prefill != nullptr) {
-    token_layers = static_cast<int64_t>(batch.prefill->prompt.size() * batch.num_slices) *
-                   config_.num_layers / static_cast<int64_t>(batch.prefill->slice_costs.size());
-  }
-  if (!batch.decode.empty()) RunDecode(batch);
-  if (batch.prefill != nullptr) RunPrefill(batch);
-  metrics_->OnStep(static_cast<int32_t>(batch.decode.size()), token_layers, MonotonicNow() - start);
+void EngineLoop::NoteStep(const Batch& batch) {
+  std::vector<const Sequence*> step(batch.decode.begin(), batch.decode.end());
+  for (const PrefillWork& work : batch.prefill) step.push_back(work.sequence);
+  if (step == step_) return;
+  step_ = std::move(step);
+  std::vector<std::string> ids;
+  for (const Sequence* sequence : step_) ids.push_back(sequence->request_id);
+  std::lock_guard<std::mutex> lock(mu_);
+  step_ids_ = std::move(ids);
 }
 
-void EngineLoop::RunPrefill(const Batch& batch) {
-  Sequence* sequence = batch.prefill;
-  if (batch.admitted) {
-    counts_->OnAdmitted();
-    ReportState();
-    sequence->stream->Push(AcceptedEvent{static_cast<int32_t>(sequence->prompt.size()),
-                                         sequence->task, sequence->plan.config});
+void EngineLoop::Step(const Batch& batch) {
+  const absl::Duration start = MonotonicNow();
+  NoteStep(batch);
+  for (const Sequence* sequence : batch.preempted) {
+    runner_->Forget(sequence);
+    metrics_->OnPreempted();
   }
-  absl::StatusOr<std::optional<at::Tensor>> logits = runner_->Prefill(batch);
+  for (Sequence* sequence : batch.admitted) OnAdmitted(sequence);
+  int64_t token_layers = 0;
+  for (const PrefillWork& work : batch.prefill) {
+    const Sequence& sequence = *work.sequence;
+    token_layers += static_cast<int64_t>(sequence.prompt.size() * work.num_slices) *
+                    config_.num_layers / static_cast<int64_t>(sequence.slice_costs.size());
+  }
+  const auto decoded = static_cast<int32_t>(batch.decode.size());
+  // Whoever is read is not decoded: what ends here leaves the rest of the batch alone.
+  if (!batch.decode.empty()) RunDecode(batch.decode);
+  for (const PrefillWork& work : batch.prefill) RunPrefill(work);
+  metrics_->OnStep(decoded, token_layers, MonotonicNow() - start);
+}
+
+void EngineLoop::OnAdmitted(Sequence* sequence) {
+  if (sequence->preemptions > 0) return;  // has been accepted before
+  queue_->OnAdmitted(sequence->queued_bytes, sequence->admitted);
+  ReportState();
+  sequence->stream->Push(AcceptedEvent{static_cast<int32_t>(sequence->prompt.size()),
+                                       sequence->task, sequence->plan.config});
+}
+
+void EngineLoop::RunPrefill(const PrefillWork& work) {
+  Sequence* sequence = work.sequence;
+  const absl::Duration start = MonotonicNow();
+  absl::StatusOr<std::optional<at::Tensor>> logits = runner_->Prefill(work);
+  Beat();
   if (!logits.ok()) return Fail(sequence, logits.status());
+  int64_t cost = 0;
+  for (size_t i = 0; i < work.num_slices; ++i)
+    cost += sequence->slice_costs[sequence->slices_done++];
+  scheduler_.costs().OnPrefill(cost, MonotonicNow() - start);
   if (!logits->has_value()) {
-    const int64_t slices = static_cast<int64_t>(sequence->slice_costs.size());
-    const int64_t done = static_cast<int64_t>(sequence->slices_done);
+    if (sequence->preemptions > 0) return;  // its reader has seen more progress than that
+    const auto slices = static_cast<int64_t>(sequence->slice_costs.size());
+    const auto done = static_cast<int64_t>(sequence->slices_done);
     sequence->stream->Push(ProgressEvent{static_cast<int32_t>(done * config_.num_layers / slices),
                                          config_.num_layers});
     return;
   }
   sequence->receipt = cache_manager_.MakeReceipt(*sequence->cache, sequence->echo_kept_ranges);
   sequence->receipt.task = sequence->task;
+  if (sequence->replaying()) return;
   outputs_[sequence] =
       std::make_unique<SequenceOutput>(sequence, tokenizer_, config_.eos_token_ids);
   Advance(sequence, (*logits)->mutable_data_ptr<float>(), static_cast<int32_t>((*logits)->size(1)));
 }
 
-void EngineLoop::RunDecode(const Batch& batch) {
+void EngineLoop::RunDecode(const std::vector<Sequence*>& batch) {
+  const absl::Duration start = MonotonicNow();
   absl::StatusOr<at::Tensor> logits = runner_->Decode(batch);
+  Beat();
   if (!logits.ok()) {
-    for (const Sequence* sequence : batch.decode) Fail(sequence, logits.status());
+    // One of them may be at fault; the others must not pay for it.
+    for (Sequence* sequence : batch) DecodeAlone(sequence);
     return;
   }
+  scheduler_.costs().OnDecode(MonotonicNow() - start);
   const int64_t vocab_size = logits->size(1);
   float* rows = logits->mutable_data_ptr<float>();
-  for (size_t i = 0; i < batch.decode.size(); ++i) {
-    Advance(batch.decode[i], rows + static_cast<int64_t>(i) * vocab_size,
-            static_cast<int32_t>(vocab_size));
+  for (size_t i = 0; i < batch.size(); ++i) {
+    TakeDecoded(batch[i], rows + static_cast<int64_t>(i) * vocab_size,
+                static_cast<int32_t>(vocab_size));
   }
+}
+
+void EngineLoop::DecodeAlone(Sequence* sequence) {
+  absl::StatusOr<at::Tensor> logits = runner_->Decode({sequence});
+  Beat();
+  if (!logits.ok()) return Fail(sequence, logits.status());
+  TakeDecoded(sequence, logits->mutable_data_ptr<float>(), static_cast<int32_t>(logits->size(1)));
+}
+
+void EngineLoop::TakeDecoded(Sequence* sequence, float* logits, int32_t vocab_size) {
+  ++sequence->decoded;
+  if (!sequence->replaying()) Advance(sequence, logits, vocab_size);
 }
 
 void EngineLoop::Advance(Sequence* sequence, float* logits, int32_t vocab_size) {
@@ -171,23 +258,26 @@ void EngineLoop::Finish(Sequence* sequence, SequenceOutput::End end) {
   event.receipt = sequence->receipt;
   metrics_->OnRequestFinished(MakeRequestEnd(*sequence, event, MonotonicNow() - sequence->arrival));
   outputs_.erase(sequence);
+  step_.clear();
   // Blocks first: who reads the end of a stream may count on them.
   std::shared_ptr<TokenStream> stream = sequence->stream;
   scheduler_.Remove(sequence);
   ReportState();
-  counts_->OnEnded(/*was_admitted=*/true);
+  queue_->OnEnded(/*was_admitted=*/true, /*bytes=*/0);
   stream->Push(std::move(event));
 }
 
 void EngineLoop::Fail(const Sequence* sequence, const absl::Status& status) {
   metrics_->OnRequestFailed(status.code());
   outputs_.erase(sequence);
+  step_.clear();
   runner_->Forget(sequence);
   std::shared_ptr<TokenStream> stream = sequence->stream;
-  const bool was_admitted = sequence->cache.has_value();
+  const bool was_admitted = sequence->cache.has_value() || sequence->preemptions > 0;
+  const int64_t bytes = sequence->queued_bytes;
   scheduler_.Remove(sequence);
   ReportState();
-  counts_->OnEnded(was_admitted);
+  queue_->OnEnded(was_admitted, bytes);
   stream->Push(status);
 }
 
@@ -195,7 +285,7 @@ void EngineLoop::ReportState() {
   const KvCacheManager::Geometry& geometry = cache_manager_.geometry();
   EngineMetrics::State state;
   state.running = scheduler_.running();
-  state.waiting = counts_->waiting();
+  state.waiting = queue_->waiting();
   state.pool_bytes_total = geometry.num_blocks * geometry.block_bytes;
   state.pool_bytes_used = cache_manager_.allocator().taken() * geometry.block_bytes;
   state.held_bytes = state.pool_bytes_used;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -16,33 +17,34 @@
 #include "engine/base/thread_annotations.h"
 #include "engine/kv_cache/kv_cache_manager.h"
 #include "engine/request/sequence.h"
-#include "engine/runtime/model_runner.h"
-#include "engine/runtime/request_counts.h"
+#include "engine/runtime/batch_runner.h"
+#include "engine/runtime/request_queue.h"
 #include "engine/runtime/request_tokenizer.h"
 #include "engine/runtime/sequence_output.h"
 #include "engine/scheduler/scheduler.h"
 
 namespace windowkv {
 
-// The engine thread: owns scheduler, cache manager and model runner, and repeats: take new
-// sequences, end cancelled and expired ones, run one batch, push what came of it. Add and Abort are
-// for any thread; everything else happens on its own.
+// The engine thread: owns scheduler, cache manager and runner, and repeats: take new sequences, end
+// cancelled and expired ones, run one batch, push what came of it. Add, Wake, Abort and the
+// observers are for any thread; everything else happens on its own.
 class EngineLoop {
  public:
   struct Config {
     Scheduler::Config scheduler;
-    int32_t num_threads = 0;
     std::vector<int32_t> eos_token_ids;
     int32_t num_layers = 0;
   };
 
-  // `tokenizer`, `counts` and `metrics` outlive this. Starts the thread.
-  EngineLoop(const Config& config, std::unique_ptr<ModelRunner> runner,
-             const RequestTokenizer* tokenizer, RequestCounts* counts, EngineMetrics* metrics);
+  // `tokenizer`, `queue` and `metrics` outlive this. Starts the thread.
+  EngineLoop(const Config& config, std::unique_ptr<BatchRunner> runner,
+             const RequestTokenizer* tokenizer, RequestQueue* queue, EngineMetrics* metrics);
   // Ends what is left with UNAVAILABLE and joins the thread.
   ~EngineLoop();
 
   void Add(std::unique_ptr<Sequence> sequence);
+  // A stream was cancelled, or its reader has caught up.
+  void Wake();
   // Ends every sequence, those added from now on too, with UNAVAILABLE.
   void Abort();
 
@@ -55,34 +57,47 @@ class EngineLoop {
 
   int64_t available_blocks() const { return available_blocks_.load(std::memory_order_relaxed); }
   absl::Duration heartbeat_age() const;
+  // Of the step under way, or the last one.
+  std::vector<std::string> step_request_ids() const;
 
  private:
   void Run();
-  // False when the loop is to stop.
-  bool TakeNew();
+  // Waits while there is nothing to do. False when the loop is to stop.
+  bool TakeNew(bool has_work);
+  void WaitForWork(std::unique_lock<std::mutex>& lock);
   void EndCancelledAndExpired();
+  void NoteStep(const Batch& batch);
   void Step(const Batch& batch);
-  void RunPrefill(const Batch& batch);
-  void RunDecode(const Batch& batch);
+  void OnAdmitted(Sequence* sequence);
+  void RunPrefill(const PrefillWork& work);
+  void RunDecode(const std::vector<Sequence*>& batch);
+  // One sequence's share of a decode step.
+  void TakeDecoded(Sequence* sequence, float* logits, int32_t vocab_size);
+  void DecodeAlone(Sequence* sequence);
   void Advance(Sequence* sequence, float* logits, int32_t vocab_size);
   void Finish(Sequence* sequence, SequenceOutput::End end);
   void Fail(const Sequence* sequence, const absl::Status& status);
   void ReportState();
+  void Beat();
 
   const Config config_;
-  std::unique_ptr<ModelRunner> runner_;
+  std::unique_ptr<BatchRunner> runner_;
   const RequestTokenizer* tokenizer_;
-  RequestCounts* counts_;
+  RequestQueue* queue_;
   EngineMetrics* metrics_;
   KvCacheManager cache_manager_;
   Scheduler scheduler_;
   std::unordered_map<const Sequence*, std::unique_ptr<SequenceOutput>> outputs_;
+  // Whose ids step_ids_ has; none after one of them has ended.
+  std::vector<const Sequence*> step_;
 
-  std::mutex mu_;
+  mutable std::mutex mu_;
   std::condition_variable work_cv_;
   std::vector<std::unique_ptr<Sequence>> inbox_ WINDOWKV_GUARDED_BY(mu_);
+  bool woken_ WINDOWKV_GUARDED_BY(mu_) = false;
   bool aborting_ WINDOWKV_GUARDED_BY(mu_) = false;
   bool stopping_ WINDOWKV_GUARDED_BY(mu_) = false;
+  std::vector<std::string> step_ids_ WINDOWKV_GUARDED_BY(mu_);
 
   std::atomic<int64_t> available_blocks_{0};
   std::atomic<int64_t> heartbeat_ns_{0};  // MonotonicNow(); 0 while there is nothing to do

@@ -31,8 +31,8 @@ absl::StatusOr<std::unique_ptr<ModelRunner>> ModelRunner::Create(const Config& c
   return runner;
 }
 
-void ModelRunner::PrepareThread(int32_t num_threads) {
-  if (num_threads > 0) at::set_num_threads(num_threads);
+void ModelRunner::PrepareThread() {
+  if (config_.num_threads > 0) at::set_num_threads(config_.num_threads);
 }
 
 std::vector<PrefillSlice> ModelRunner::PlanSlices(const CachePlan& plan) const {
@@ -45,43 +45,52 @@ std::vector<int64_t> ModelRunner::SliceCosts(const CachePlan& plan) const {
   return costs;
 }
 
-absl::StatusOr<std::optional<at::Tensor>> ModelRunner::Prefill(const Batch& batch) {
+ModelRunner::Reading& ModelRunner::ReadingOf(const Sequence& sequence) {
+  const auto [it, is_new] = reading_.try_emplace(&sequence);
+  if (is_new) {
+    it->second.state = model_.StartPrefill(sequence.prompt, sequence.plan);
+    it->second.slices = PlanSlices(sequence.plan);
+  }
+  return it->second;
+}
+
+absl::StatusOr<std::optional<at::Tensor>> ModelRunner::Prefill(const PrefillWork& work) {
+  Sequence& sequence = *work.sequence;
   std::optional<at::Tensor> logits;
-  Sequence& sequence = *batch.prefill;
   const absl::Status status = CatchExceptions([&] {
     c10::InferenceMode guard;
-    if (prefilling_ != &sequence) {
-      prefilling_ = &sequence;
-      slices_ = PlanSlices(sequence.plan);
-      prefill_ = model_.StartPrefill(sequence.prompt, sequence.plan);
+    Reading& reading = ReadingOf(sequence);
+    const size_t end = sequence.slices_done + work.num_slices;
+    for (size_t slice = sequence.slices_done; slice < end; ++slice) {
+      model_.RunPrefillSlice(reading.slices[slice], reading.state, store_, *sequence.cache);
     }
-    for (size_t i = 0; i < batch.num_slices; ++i) {
-      model_.RunPrefillSlice(slices_[sequence.slices_done++], prefill_, store_, *sequence.cache);
-    }
-    if (sequence.prefill_done()) logits = model_.PrefillLogits(prefill_);
+    if (end == reading.slices.size()) logits = model_.PrefillLogits(reading.state);
   });
-  if (!status.ok() || sequence.prefill_done()) Forget(&sequence);
+  if (!status.ok() || logits) Forget(&sequence);
   WINDOWKV_RETURN_IF_ERROR(status);
+  sequence.cache->Commit();
   return logits;
 }
 
-absl::StatusOr<at::Tensor> ModelRunner::Decode(const Batch& batch) {
+absl::StatusOr<at::Tensor> ModelRunner::Decode(const std::vector<Sequence*>& batch) {
   at::Tensor logits;
-  WINDOWKV_RETURN_IF_ERROR(CatchExceptions([&] {
+  const absl::Status status = CatchExceptions([&] {
     c10::InferenceMode guard;
     std::vector<DecodeRow> rows;
-    for (Sequence* sequence : batch.decode) {
-      rows.push_back({sequence->output.back(), sequence->newest_position(), &*sequence->cache});
+    for (Sequence* sequence : batch) {
+      rows.push_back({sequence->next_token(), sequence->next_position(), &*sequence->cache});
     }
     logits = model_.Decode(rows, store_);
-  }));
+  });
+  for (Sequence* sequence : batch) {
+    if (status.ok()) {
+      sequence->cache->Commit();
+    } else {
+      sequence->cache->RollBack();
+    }
+  }
+  WINDOWKV_RETURN_IF_ERROR(status);
   return logits;
-}
-
-void ModelRunner::Forget(const Sequence* sequence) {
-  if (prefilling_ != sequence) return;
-  prefilling_ = nullptr;
-  prefill_ = {};
 }
 
 }  // namespace windowkv

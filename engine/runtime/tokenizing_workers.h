@@ -20,6 +20,7 @@ namespace windowkv {
 struct PendingRequest {
   GenerationRequest request;
   std::shared_ptr<TokenStream> stream;
+  int64_t bytes = 0;                                   // what it counts for in the queue
   absl::Duration arrival;                              // MonotonicNow()
   absl::Duration deadline = absl::InfiniteDuration();  // likewise
 };

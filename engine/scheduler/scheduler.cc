@@ -1,52 +1,165 @@
 #include "engine/scheduler/scheduler.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace windowkv {
+namespace {
+
+// Requests behind one that does not fit which are tried in its place.
+constexpr size_t kMaxTried = 64;
+
+// Decoding sequences that use the machine well: they need not make room for reading.
+constexpr size_t kFullBatch = 32;
+
+// Shorter prompts pass one until it has waited this many times what it takes to read.
+constexpr double kPatience = 4;
+
+// With nobody decoding a step need only be short enough for arrivals and cancellations.
+constexpr absl::Duration kReadingAlone = absl::Milliseconds(25);
+
+int64_t CostLeft(const Sequence& sequence) {
+  int64_t cost = 0;
+  for (size_t i = sequence.slices_done; i < sequence.slice_costs.size(); ++i) {
+    cost += sequence.slice_costs[i];
+  }
+  return cost;
+}
+
+}  // namespace
 
 Scheduler::Scheduler(const Config& config, KvCacheManager* cache_manager)
     : config_(config), cache_manager_(cache_manager) {}
 
-void Scheduler::Add(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std::move(sequence)); }
-
-Sequence* Scheduler::Prefilling() {
-  // Only the newest running sequence can still be reading its prompt.
-  if (running_.empty() || running_.back()->prefill_done()) return nullptr;
-  return running_.back().get();
+void Scheduler::Add(std::unique_ptr<Sequence> sequence) {
+  sequence->place = sequence->arrival - sequence->priority * config_.ageing;
+  Enqueue(std::move(sequence));
 }
 
-bool Scheduler::AdmitNext(absl::Duration now) {
-  if (waiting_.empty() || running() >= config_.max_running) return false;
-  Sequence& next = *waiting_.front();
-  next.cache = cache_manager_->Admit(next.plan);
-  if (!next.cache) return false;
-  next.admitted = now;
-  running_.push_back(std::move(waiting_.front()));
-  waiting_.pop_front();
-  return true;
+void Scheduler::Enqueue(std::unique_ptr<Sequence> sequence) {
+  const auto next = std::upper_bound(
+      waiting_.begin(), waiting_.end(), sequence->place,
+      [](absl::Duration place, const auto& other) { return place < other->place; });
+  waiting_.insert(next, std::move(sequence));
 }
 
 Batch Scheduler::Next(absl::Duration now) {
   Batch batch;
-  batch.prefill = Prefilling();
-  if (batch.prefill == nullptr && AdmitNext(now)) {
-    batch.prefill = running_.back().get();
-    batch.admitted = true;
-  }
+  Admit(now, batch);
   for (const auto& sequence : running_) {
-    if (sequence->prefill_done()) batch.decode.push_back(sequence.get());
+    if (sequence->prefill_done() && !sequence->stream->congested()) {
+      batch.decode.push_back(sequence.get());
+    }
   }
-  if (batch.prefill == nullptr) return batch;
-  const std::vector<int64_t>& costs = batch.prefill->slice_costs;
-  int64_t cost = 0;
-  size_t slice = batch.prefill->slices_done;
-  while (slice < costs.size() &&
-         (batch.num_slices == 0 || cost + costs[slice] <= config_.prefill_cost_per_step)) {
-    cost += costs[slice++];
-    ++batch.num_slices;
-  }
+  PlanReading(now, batch);
   return batch;
+}
+
+void Scheduler::Admit(absl::Duration now, Batch& batch) {
+  for (size_t i = 0; i < std::min(waiting_.size(), kMaxTried);) {
+    Sequence& next = *waiting_[i];
+    if (HasPlace()) next.cache = cache_manager_->Admit(next.plan);
+    if (next.cache) {
+      if (next.preemptions == 0) next.admitted = now;
+      next.last_admitted = now;
+      batch.admitted.push_back(&next);
+      running_.push_back(std::move(waiting_[i]));
+      waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
+      continue;
+    }
+    if (i == 0 && MakeRoom(next, now, batch)) continue;
+    if (!next.blocked_since) next.blocked_since = now;
+    if (running() >= config_.max_running || now - *next.blocked_since >= config_.overtaking) return;
+    ++i;
+  }
+}
+
+bool Scheduler::HasPlace() const {
+  if (running() >= config_.max_running) return false;
+  const auto is_read = [](const auto& sequence) { return !sequence->prefill_done(); };
+  return std::count_if(running_.begin(), running_.end(), is_read) < config_.max_reading;
+}
+
+bool Scheduler::MakeRoom(const Sequence& sequence, absl::Duration now, Batch& batch) {
+  if (config_.max_preemptions == 0) return false;
+  std::vector<Sequence*> victims;
+  for (const auto& running : running_) {
+    if (running->priority < sequence.priority && running->preemptions < config_.max_preemptions &&
+        running->last_admitted < now) {
+      victims.push_back(running.get());
+    }
+  }
+  std::sort(victims.begin(), victims.end(), [](const Sequence* a, const Sequence* b) {
+    return std::make_tuple(a->priority, b->last_admitted) <
+           std::make_tuple(b->priority, a->last_admitted);
+  });
+  int64_t blocks = cache_manager_->allocator().available();
+  int32_t places = config_.max_running - running();
+  if (blocks >= sequence.plan.blocks && places > 0) return false;  // it waits for something else
+  size_t count = 0;
+  while (count < victims.size() && (blocks < sequence.plan.blocks || places < 1)) {
+    blocks += victims[count++]->plan.blocks;
+    ++places;
+  }
+  if (blocks < sequence.plan.blocks || places < 1) return false;
+  for (size_t i = 0; i < count; ++i) PutBack(victims[i], sequence.place, batch);
+  return true;
+}
+
+void Scheduler::PutBack(const Sequence* sequence, absl::Duration place, Batch& batch) {
+  std::unique_ptr<Sequence> owned = Remove(sequence);
+  owned->place = std::max(owned->place, place);
+  owned->cache.reset();
+  owned->slices_done = 0;
+  owned->decoded = 0;
+  owned->blocked_since.reset();
+  ++owned->preemptions;
+  batch.preempted.push_back(owned.get());
+  Enqueue(std::move(owned));
+}
+
+absl::Duration Scheduler::Urgency(const Sequence& sequence, absl::Duration now) const {
+  return kPatience * costs_.PrefillTime(CostLeft(sequence)) - (now - sequence.place);
+}
+
+absl::Duration Scheduler::ReadingTime(size_t unread, size_t decoding) const {
+  if (decoding == 0) return std::max(config_.target_itl, kReadingAlone);
+  if (config_.target_itl > absl::ZeroDuration()) {
+    return std::max(absl::ZeroDuration(), config_.target_itl - costs_.DecodeTime());
+  }
+  // Many prompts behind few streams: a fuller decode batch is worth more than their pace.
+  const double crowd = static_cast<double>(std::min(unread, kFullBatch));
+  return costs_.DecodeTime() * std::max(1.0, crowd / static_cast<double>(decoding));
+}
+
+void Scheduler::PlanReading(absl::Duration now, Batch& batch) {
+  std::vector<std::pair<absl::Duration, Sequence*>> reading;
+  for (const auto& sequence : running_) {
+    if (!sequence->prefill_done()) reading.emplace_back(Urgency(*sequence, now), sequence.get());
+  }
+  std::stable_sort(reading.begin(), reading.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  int64_t left =
+      costs_.PrefillCostWithin(ReadingTime(reading.size() + waiting_.size(), batch.decode.size()));
+  for (const auto& [urgency, sequence] : reading) {
+    PrefillWork work{sequence, 0};
+    size_t slice = sequence->slices_done;
+    for (; slice < sequence->slice_costs.size(); ++slice) {
+      const int64_t cost = sequence->slice_costs[slice];
+      const bool first = batch.prefill.empty() && work.num_slices == 0;
+      if (cost > left && !first) break;
+      left -= cost;
+      ++work.num_slices;
+    }
+    if (work.num_slices > 0) batch.prefill.push_back(work);
+    if (slice < sequence->slice_costs.size()) return;
+  }
+}
+
+bool Scheduler::CannotMeetDeadline(const Sequence& sequence, absl::Duration now) const {
+  if (!sequence.output.empty()) return false;
+  return now + costs_.PrefillTime(CostLeft(sequence)) > sequence.deadline;
 }
 
 std::unique_ptr<Sequence> Scheduler::Remove(const Sequence* sequence) {

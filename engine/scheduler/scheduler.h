@@ -10,42 +10,56 @@
 #include "absl/time/time.h"
 #include "engine/kv_cache/kv_cache_manager.h"
 #include "engine/request/sequence.h"
+#include "engine/scheduler/batch.h"
+#include "engine/scheduler/step_costs.h"
 
 namespace windowkv {
 
-// One iteration's work. Pointers are valid until the next call of the scheduler.
-struct Batch {
-  std::vector<Sequence*> decode;
-  // Slices [prefill->slices_done, prefill->slices_done + num_slices) of one prompt.
-  Sequence* prefill = nullptr;
-  size_t num_slices = 0;
-  // Set when `prefill` has just been admitted.
-  bool admitted = false;
-
-  bool empty() const { return decode.empty() && prefill == nullptr; }
-};
-
-// Chooses each step's work: continuous batching, first come first served.
+// Chooses each step's work: continuous batching, first come first served with priorities. The whole
+// policy, with its reasons, is in docs/scheduling.md; in short:
 //
-// Every running sequence decodes one token per step. One prompt is read at a time; it gets slices
-// worth `prefill_cost_per_step` in each step (at least one), so running streams wait no longer than
-// that. The oldest waiting request is admitted when no prompt is being read, a place is free and
-// the cache manager can reserve its whole footprint; nothing overtakes it.
+// - Order: a request counts as if it had come `ageing` earlier per level of priority, so priorities
+//   overtake, but nothing waits for ever.
+// - Admission: in that order, when the cache manager can reserve the whole footprint. A request
+// that
+//   does not fit is overtaken by ones that do, for at most `overtaking`; then all wait for it.
+// - Decoding: every running sequence whose reader keeps up, one token per step.
+// - Reading: several prompts at once, in each step as many slices as the target for inter-token
+//   latency leaves, at least one. Most urgent first: four times the time left to read, less the
+//   time waited. So short prompts pass a long one until it has waited four times what it takes
+//   itself.
+// - Preemption (off by default): for a request of higher priority that does not fit, the newest
+//   running requests of the lowest priority give their blocks back and are recomputed later.
 //
 // A plain object without threads or clock; engine thread only. The manager outlives it.
 class Scheduler {
  public:
   struct Config {
     int32_t max_running = 64;
-    int64_t prefill_cost_per_step = int64_t{4} << 30;  // multiply-adds
+    // Prompts read at once, each with its activations and one layer's keys and values.
+    int32_t max_reading = 16;
+    // Of running sequences while prompts are read; 0: reading takes as long as decoding, and more
+    // only while more prompts wait than sequences decode.
+    absl::Duration target_itl = absl::ZeroDuration();
+    absl::Duration ageing = absl::Seconds(10);
+    absl::Duration overtaking = absl::Seconds(1);
+    // How often one request may be put back; 0: preemption is off.
+    int32_t max_preemptions = 0;
   };
 
   Scheduler(const Config& config, KvCacheManager* cache_manager);
 
   void Add(std::unique_ptr<Sequence> sequence);
 
-  // Admits what fits and says what to do next; `now` is noted as the time of admission.
+  // Admits what fits and says what to do next.
   Batch Next(absl::Duration now);
+
+  // What the work took, so that the next steps can be planned.
+  StepCosts& costs() { return costs_; }
+
+  // True when the sequence's first token cannot come before its deadline, even if nothing else
+  // runs.
+  bool CannotMeetDeadline(const Sequence& sequence, absl::Duration now) const;
 
   // Gives up the sequence: it has ended, whatever its state. Its blocks are freed with it.
   std::unique_ptr<Sequence> Remove(const Sequence* sequence);
@@ -58,12 +72,24 @@ class Scheduler {
   bool idle() const { return running_.empty() && waiting_.empty(); }
 
  private:
-  Sequence* Prefilling();
-  bool AdmitNext(absl::Duration now);
+  void Enqueue(std::unique_ptr<Sequence> sequence);
+  void Admit(absl::Duration now, Batch& batch);
+  // For one more to run and be read; blocks are another matter.
+  bool HasPlace() const;
+  // Puts running sequences back so that `sequence` fits; false, and nothing changes, when that
+  // cannot be had.
+  bool MakeRoom(const Sequence& sequence, absl::Duration now, Batch& batch);
+  // `sequence` gives its blocks back and waits again, behind `place`.
+  void PutBack(const Sequence* sequence, absl::Duration place, Batch& batch);
+  void PlanReading(absl::Duration now, Batch& batch);
+  absl::Duration Urgency(const Sequence& sequence, absl::Duration now) const;
+  // In a step in which `decoding` sequences decode and `unread` prompts are read or wait.
+  absl::Duration ReadingTime(size_t unread, size_t decoding) const;
 
-  Config config_;
+  const Config config_;
   KvCacheManager* cache_manager_;
-  std::deque<std::unique_ptr<Sequence>> waiting_;  // oldest first
+  StepCosts costs_;
+  std::deque<std::unique_ptr<Sequence>> waiting_;  // by place
   std::vector<std::unique_ptr<Sequence>> running_;
 };
 

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "engine/cache_policy/policy.h"
 #include "engine/runtime/engine.h"
+#include "server/generation/engine_health.h"
 #include "server/generation/generation_service.h"
 #include "server/metrics/http_endpoint.h"
 #include "server/metrics/metrics_registry.h"
@@ -27,7 +28,7 @@ constexpr char kProgram[] = "windowkv-generation";
 struct GenerationFlags {
   EngineConfig engine;
   std::string device = "cpu";
-  absl::Duration health_timeout = absl::Seconds(30);
+  absl::Duration health_timeout = absl::Seconds(8);
 };
 
 // A flag whose value is one of the words of `words`; `value` holds the default.
@@ -79,10 +80,37 @@ void AddCapacityFlags(CLI::App* app, EngineConfig* engine) {
   app->add_option("--max-waiting", engine->max_waiting,
                   "Requests queued; one more is refused with RESOURCE_EXHAUSTED")
       ->check(CLI::Range(0, 1'000'000));
+  app->add_option("--max-waiting-bytes", engine->max_waiting_bytes,
+                  "Bytes of queued prompts; what exceeds them is refused likewise")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
   app->add_option("--prefill-chunk", engine->prefill_chunk,
                   "Prompt rows of one layer in a prefill slice, the least that is read between two "
                   "decode steps")
       ->check(CLI::Range(1, 1 << 20));
+}
+
+void AddSchedulingFlags(ServerFlags* server, EngineConfig* engine) {
+  CLI::App* app = &server->app();
+  server->AddDuration("--max-queue-wait", &engine->max_queue_wait,
+                      "A request that would wait longer, by the queue's pace, is refused with "
+                      "RESOURCE_EXHAUSTED; 0s: none is for that");
+  app->add_option("--max-reading", engine->max_reading,
+                  "Prompts read at once, each with its activations and one layer's K and V")
+      ->check(CLI::Range(1, 4096));
+  app->add_option_function<double>(
+         "--target-itl-ms", [engine](double ms) { engine->target_itl = absl::Milliseconds(ms); },
+         "Inter-token latency in milliseconds that running requests keep while prompts are read, "
+         "as "
+         "far as one prefill slice allows; 0: twice their decode step")
+      ->default_str("0")
+      ->check(CLI::Range(0.0, 1e6));
+  server->AddDuration("--ageing", &engine->ageing,
+                      "Waiting time that one level of a request's priority is worth");
+  app->add_option("--max-preemptions", engine->max_preemptions,
+                  "How often a running request may give its place to one of higher priority and be "
+                  "recomputed; 0: never")
+      ->check(CLI::Range(0, 1000));
 }
 
 void AddCacheFlags(CLI::App* app, CacheDefaults* cache) {
@@ -135,10 +163,13 @@ void AddLimitFlags(CLI::App* app, CacheLimits* limits) {
 void AddFlags(ServerFlags* server, GenerationFlags* flags) {
   AddModelFlags(&server->app(), flags);
   AddCapacityFlags(&server->app(), &flags->engine);
+  AddSchedulingFlags(server, &flags->engine);
   AddCacheFlags(&server->app(), &flags->engine.cache_defaults);
   AddLimitFlags(&server->app(), &flags->engine.cache_limits);
-  server->AddDuration("--health-timeout", &flags->health_timeout,
-                      "Unhealthy when the engine has finished nothing for this long");
+  server->AddDuration(
+      "--health-timeout", &flags->health_timeout,
+      "Unhealthy when a step of the engine takes this long; a step is a decode step "
+      "and a few prefill slices, whatever a prompt's length");
 }
 
 // The name that the engine gives the model, for the labels of metrics made before it.
@@ -168,10 +199,10 @@ int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSi
                                 {"context_length", info.context_length},
                                 {"kv_pool_bytes", info.kv_pool_bytes}});
   GenerationServiceImpl service(engine->get(), &metrics, *logger);
-  ServedProgram program{
-      .services = {{v1::GenerationService::service_full_name(), &service}},
-      .is_healthy = [&] { return (*engine)->heartbeat_age() < flags.health_timeout; },
-      .drain = [&](absl::Duration timeout) { (*engine)->Drain(timeout); }};
+  EngineHealth health(engine->get(), flags.health_timeout, *logger);
+  ServedProgram program{.services = {{v1::GenerationService::service_full_name(), &service}},
+                        .is_healthy = [&] { return health.Check(); },
+                        .drain = [&](absl::Duration timeout) { (*engine)->Drain(timeout); }};
   auto process = ServerProcess::Start(options, std::move(program), *logger);
   if (!process.ok()) return Fail(process.status());
   auto http = HttpEndpoint::Start({.host = options.http.host,

@@ -170,6 +170,7 @@ absl::StatusOr<GenerationRequest> ToGenerationRequest(const v1::GenerateRequest&
   WINDOWKV_ASSIGN_OR_RETURN(request.cache, ToCacheOptions(wire.cache()));
   WINDOWKV_ASSIGN_OR_RETURN(request.task, ToTaskVerdict(wire));
   request.echo_kept_ranges = wire.echo_kept_ranges();
+  request.priority = wire.priority();
   request.deadline = deadline;
   return request;
 }

@@ -119,7 +119,13 @@ PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* r, const Metri
       batch_size_(r->AddHistogram("windowkv_engine_batch_size",
                                   "Sequences decoded in one iteration", BatchBounds(), model)),
       prefill_token_layers_(r->AddCounter("windowkv_prefill_token_layers_total",
-                                          "Prompt tokens read times layers read", model)) {}
+                                          "Prompt tokens read times layers read", model)),
+      preemptions_(r->AddCounter("windowkv_preemptions_total",
+                                 "Times a running request gave its place to one of higher priority",
+                                 model)),
+      deadlines_unreachable_(
+          r->AddCounter("windowkv_deadline_unreachable_total",
+                        "Requests ended early because their deadline could not be met", model)) {}
 
 void PrometheusEngineMetrics::OnRequestFinished(const RequestEnd& end) {
   successes_.Add(SuccessLabels(end.policy, end.task, end.finish_reason)).Increment();
@@ -165,6 +171,10 @@ void PrometheusEngineMetrics::OnStep(int32_t decoded, int64_t prefill_token_laye
   batch_size_.Observe(decoded);
   prefill_token_layers_.Increment(static_cast<double>(prefill_token_layers));
 }
+
+void PrometheusEngineMetrics::OnPreempted() { preemptions_.Increment(); }
+
+void PrometheusEngineMetrics::OnDeadlineUnreachable() { deadlines_unreachable_.Increment(); }
 
 void PrometheusEngineMetrics::OnState(const State& state) {
   running_.Set(state.running);

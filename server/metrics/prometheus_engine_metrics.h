@@ -23,6 +23,8 @@ class PrometheusEngineMetrics final : public EngineMetrics {
   void OnFirstToken(absl::Duration since_arrival) override;
   void OnNextToken(absl::Duration since_previous) override;
   void OnStep(int32_t decoded, int64_t prefill_token_layers, absl::Duration duration) override;
+  void OnPreempted() override;
+  void OnDeadlineUnreachable() override;
   void OnState(const State& state) override;
 
  private:
@@ -56,6 +58,8 @@ class PrometheusEngineMetrics final : public EngineMetrics {
   prometheus::Histogram& step_duration_;
   prometheus::Histogram& batch_size_;
   prometheus::Counter& prefill_token_layers_;
+  prometheus::Counter& preemptions_;
+  prometheus::Counter& deadlines_unreachable_;
 };
 
 }  // namespace windowkv

@@ -49,9 +49,9 @@ class BenchModel {
   BenchModel(const std::string& dir, at::ScalarType dtype, int threads, int32_t block_size = 16,
              int32_t prefill_chunk = 512)
       : config_(OrDie(LoadLlamaConfig(dir))) {
-    runner_ = OrDie(
-        ModelRunner::Create({dir, config_, dtype, int64_t{1} << 30, block_size, prefill_chunk}));
-    ModelRunner::PrepareThread(threads);
+    runner_ = OrDie(ModelRunner::Create(
+        {dir, config_, dtype, int64_t{1} << 30, block_size, prefill_chunk, threads}));
+    runner_->PrepareThread();
     manager_ = std::make_unique<KvCacheManager>(runner_->cache_geometry());
   }
 
@@ -75,20 +75,22 @@ class BenchModel {
 
   // Reads the whole prompt, so that it is ready to decode.
   void Read(Sequence& sequence) {
-    Batch batch;
-    batch.prefill = &sequence;
-    batch.num_slices = sequence.slice_costs.size();
-    OrDie(runner_->Prefill(batch));
+    const size_t slices = sequence.slice_costs.size();
+    OrDie(runner_->Prefill({&sequence, slices}));
+    sequence.slices_done = slices;
     sequence.output.push_back(100);
   }
 
   // Median seconds of a decode step of all `sequences` together.
   double DecodeSeconds(std::vector<std::unique_ptr<Sequence>>& sequences, int steps) {
-    Batch batch;
-    for (const auto& sequence : sequences) batch.decode.push_back(sequence.get());
+    std::vector<Sequence*> batch;
+    for (const auto& sequence : sequences) batch.push_back(sequence.get());
     return MedianSeconds(steps, [&] {
       OrDie(runner_->Decode(batch));
-      for (auto& sequence : sequences) sequence->output.push_back(100);
+      for (Sequence* sequence : batch) {
+        ++sequence->decoded;
+        sequence->output.push_back(100);
+      }
     });
   }
 

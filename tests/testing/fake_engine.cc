@@ -89,6 +89,8 @@ absl::Duration FakeEngine::heartbeat_age() const {
   return heartbeat_age_;
 }
 
+std::vector<std::string> FakeEngine::step_request_ids() const { return {"stuck-1", "stuck-2"}; }
+
 void FakeEngine::Drain(absl::Duration timeout) {
   {
     std::lock_guard lock(mu_);

@@ -38,6 +38,8 @@ class FakeEngine final : public Engine {
   const ModelInfo& model_info() const override { return info; }
   EngineLoad load() const override;
   absl::Duration heartbeat_age() const override;
+  // "stuck-1" and "stuck-2".
+  std::vector<std::string> step_request_ids() const override;
   void Drain(absl::Duration timeout) override;
 
  private:

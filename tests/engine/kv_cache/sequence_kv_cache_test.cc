@@ -91,6 +91,27 @@ TEST(SequenceKvCacheTest, AssignmentReturnsWhatTheTargetHeld) {
   EXPECT_EQ(allocator.available(), 20);
 }
 
+TEST(SequenceKvCacheTest, RollingBackUndoesWhatGrewSinceTheLastCommitInEachLayer) {
+  BlockAllocator allocator(20);
+  SequenceKvCache cache = MakeCache(allocator, 20);
+  cache.Grow(0, 4);
+  cache.Grow(1, 3);
+  cache.Commit();
+  // A step that gets as far as the third layer.
+  for (int32_t layer : {0, 1, 2}) cache.Grow(layer, 1);
+  EXPECT_EQ(cache.held_blocks(), 4);
+  cache.RollBack();
+  EXPECT_EQ(cache.cached_length(0), 4);
+  EXPECT_EQ(cache.cached_length(1), 3);
+  EXPECT_EQ(cache.cached_length(2), 0);
+  EXPECT_EQ(cache.held_blocks(), 2);
+  EXPECT_EQ(allocator.taken(), 2);
+  EXPECT_EQ(allocator.available(), 0);
+  // What was given back is still reserved.
+  for (int32_t i = 0; i < 18; ++i) cache.Grow(3, 4);
+  EXPECT_EQ(allocator.taken(), 20);
+}
+
 TEST(SequenceKvCacheTest, EveryLayerKnowsItsGroup) {
   BlockAllocator allocator(1);
   const SequenceKvCache cache = MakeCache(allocator, 1);

@@ -207,6 +207,31 @@ TEST(TokenStreamTest, CancellationIsSeenByTheProducerAndLeavesEventsAlone) {
   EXPECT_TRUE(stream.TryNext().has_value());
 }
 
+TEST(TokenStreamTest, IsCongestedWhileFullChunksWaitAndWakesTheProducerWhenTheyDoNot) {
+  int woken = 0;
+  TokenStream stream([&woken] { ++woken; });
+  int32_t pushed = 0;
+  while (!stream.congested()) stream.Push(Chunk(pushed++, "t"));
+  EXPECT_LT(pushed, 4 * 512);
+  EXPECT_GT(pushed, 3 * 512);
+  EXPECT_EQ(woken, 0);
+  stream.TryNext();
+  EXPECT_FALSE(stream.congested());
+  EXPECT_EQ(woken, 1);
+  stream.TryNext();
+  EXPECT_EQ(woken, 1);
+}
+
+TEST(TokenStreamTest, CancellationWakesTheProducerUntilTheEndHasBeenPushed) {
+  int woken = 0;
+  TokenStream stream([&woken] { ++woken; });
+  stream.Cancel();
+  EXPECT_EQ(woken, 1);
+  stream.Push(absl::CancelledError("the client left"));
+  stream.Cancel();
+  EXPECT_EQ(woken, 1);
+}
+
 TEST(TokenStreamTest, OnlyTheEndAndAnErrorAreLast) {
   EXPECT_FALSE(IsLast(AcceptedEvent{}));
   EXPECT_FALSE(IsLast(ProgressEvent{}));

@@ -1,5 +1,6 @@
 #include "engine/runtime/engine.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -248,6 +249,17 @@ TEST_F(EngineTest, RefusesWhatCanNeverFit) {
   const Outcome outcome = Run(std::move(request));
   EXPECT_EQ(outcome.status.code(), absl::StatusCode::kOutOfRange);
   EXPECT_EQ(outcome.order, std::vector<std::string>{"status"});
+}
+
+TEST_F(EngineTest, PrioritiesBeyondTheirRangeAreRefused) {
+  Start(DemoConfig());
+  for (const int32_t priority : {-101, 101, INT32_MIN, INT32_MAX}) {
+    GenerationRequest request = Question();
+    request.priority = priority;
+    const absl::Status status = engine_->Submit(std::move(request)).status();
+    EXPECT_EQ(FieldOf(status), "priority");
+    EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("must be in [-100, 100]"));
+  }
 }
 
 TEST_F(EngineTest, AFullQueueIsRefusedWithARetryDelay) {

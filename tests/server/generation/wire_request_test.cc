@@ -94,7 +94,9 @@ TEST(WireRequestTest, ReadsEveryCacheOption) {
   cache->add_pinned()->set_message(1);
   cache->set_pin_system_prompt(true);
   wire.set_echo_kept_ranges(true);
+  wire.set_priority(-3);
   const GenerationRequest request = *Convert(wire);
+  EXPECT_EQ(request.priority, -3);
   EXPECT_EQ(request.cache.policy, CachePolicy::kWindowKv);
   EXPECT_EQ(std::get<BudgetFraction>(request.cache.budget).fraction, 0.25f);
   EXPECT_EQ(request.cache.window_size, 16);

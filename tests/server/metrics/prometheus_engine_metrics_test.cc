@@ -46,6 +46,14 @@ TEST_F(PrometheusEngineMetricsTest, CountersExistBeforeTheirFirstEvent) {
   EXPECT_EQ(Value("windowkv_compression_kept_everything_total"), 0);
 }
 
+TEST_F(PrometheusEngineMetricsTest, PreemptionsAndUnreachableDeadlinesAreCounted) {
+  metrics_.OnPreempted();
+  metrics_.OnPreempted();
+  metrics_.OnDeadlineUnreachable();
+  EXPECT_EQ(Value("windowkv_preemptions_total"), 2);
+  EXPECT_EQ(Value("windowkv_deadline_unreachable_total"), 1);
+}
+
 TEST_F(PrometheusEngineMetricsTest, AFinishedRequestIsCountedByPolicyTaskAndReason) {
   metrics_.OnRequestFinished(CompressedRequest());
   EXPECT_EQ(Value("windowkv_prompt_tokens_total"), 8000);

@@ -1,0 +1,45 @@
+#ifndef WINDOWKV_ENGINE_RUNTIME_BATCH_RUNNER_H_
+#define WINDOWKV_ENGINE_RUNTIME_BATCH_RUNNER_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/kv_cache/kv_cache_manager.h"
+#include "engine/request/sequence.h"
+#include "engine/scheduler/batch.h"
+
+namespace windowkv {
+
+// What the engine thread needs of a model: the seam between scheduling and computing, and where a
+// fake goes in tests. Made anywhere, then used by the engine thread only, but for SliceCosts.
+class BatchRunner {
+ public:
+  virtual ~BatchRunner() = default;
+
+  // Sets up the calling thread as the one that will run batches.
+  virtual void PrepareThread() = 0;
+
+  // Costs of a prompt's slices, for Sequence::slice_costs. Thread-safe.
+  virtual std::vector<int64_t> SliceCosts(const CachePlan& plan) const = 0;
+
+  virtual const KvCacheManager::Geometry& cache_geometry() const = 0;
+
+  // Runs the slices. After the prompt's last one: the logits of its last token, [1, vocab_size]
+  // float32. After an error the sequence cannot go on.
+  virtual absl::StatusOr<std::optional<at::Tensor>> Prefill(const PrefillWork& work) = 0;
+
+  // One token for each sequence: logits [batch, vocab_size] float32. A row does not depend on the
+  // others. After an error the sequences are as before.
+  virtual absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch) = 0;
+
+  // The sequence will not go on reading: its activations go.
+  virtual void Forget(const Sequence* sequence) = 0;
+};
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_RUNTIME_BATCH_RUNNER_H_

@@ -1,0 +1,101 @@
+#ifndef WINDOWKV_TESTS_BENCH_LOOP_DRIVER_H_
+#define WINDOWKV_TESTS_BENCH_LOOP_DRIVER_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "engine/runtime/engine_loop.h"
+#include "tests/bench/bench_model.h"
+#include "tests/bench/timed_runner.h"
+
+namespace windowkv::bench {
+
+// What a benchmark asks of the engine thread.
+struct LoopRequest {
+  int32_t prompt_tokens = 1;
+  int32_t output_tokens = 1;
+  CachePolicy policy = CachePolicy::kFull;
+  int32_t budget = 0;
+};
+
+// The engine thread with a timed runner, driven without tokenising: sequences are made here.
+class LoopDriver {
+ public:
+  LoopDriver(const EngineLoop::Config& config, std::unique_ptr<BatchRunner> runner,
+             const std::string& model_dir, EngineMetrics* metrics)
+      : num_layers_(config.num_layers),
+        tokenizer_(OrDie(RequestTokenizer::Create(model_dir, 1 << 20))) {
+    auto timed = std::make_unique<TimedRunner>(std::move(runner));
+    runner_ = timed.get();
+    loop_ = std::make_unique<EngineLoop>(config, std::move(timed), &tokenizer_, &queue_, metrics);
+  }
+
+  std::shared_ptr<TokenStream> Add(const LoopRequest& request) {
+    auto sequence = std::make_unique<Sequence>();
+    sequence->request_id = absl::StrCat("bench-", next_id_++);
+    sequence->stream = std::make_shared<TokenStream>([this] { loop_->Wake(); });
+    sequence->prompt.resize(static_cast<size_t>(request.prompt_tokens));
+    for (int32_t i = 0; i < request.prompt_tokens; ++i) sequence->prompt[i] = 100 + i * 7 % 3000;
+    sequence->sampling.max_tokens = request.output_tokens;
+    sequence->sampling.ignore_eos = true;
+    sequence->sampling.seed = 1;
+    CacheOptions options;
+    options.policy = request.policy;
+    if (request.budget > 0) options.budget = BudgetTokens{request.budget};
+    const CacheShape shape{num_layers_, 1 << 20, 1, runner_->cache_geometry().block_size};
+    const CacheConfig cache = OrDie(ResolveCacheOptions(
+        options, {{}, {}, shape}, Task::kLocalization, request.prompt_tokens, {}));
+    sequence->plan = OrDie(loop_->Plan(cache, request.prompt_tokens, request.output_tokens));
+    sequence->slice_costs = loop_->SliceCosts(sequence->plan);
+    sequence->arrival = MonotonicNow();
+    if (absl::Status status = queue_.Enter(0); !status.ok()) OrDie<int>(status);
+    std::shared_ptr<TokenStream> stream = sequence->stream;
+    loop_->Add(std::move(sequence));
+    return stream;
+  }
+
+  // Reads to the end; the times of the tokens that came one by one.
+  static std::vector<absl::Duration> ReadAll(TokenStream& stream) {
+    std::vector<absl::Duration> times;
+    while (true) {
+      const StreamEvent event = *stream.Next();
+      if (std::holds_alternative<ChunkEvent>(event)) times.push_back(MonotonicNow());
+      if (const auto* status = std::get_if<absl::Status>(&event)) OrDie<int>(*status);
+      if (IsLast(event)) return times;
+    }
+  }
+
+  // `clients` threads, each with one request at a time, `each` in turn. Seconds that it took.
+  double ClosedLoop(int clients, int each, const LoopRequest& request) {
+    const absl::Duration start = MonotonicNow();
+    std::vector<std::thread> threads;
+    for (int client = 0; client < clients; ++client) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < each; ++i) ReadAll(*Add(request));
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    return absl::ToDoubleSeconds(MonotonicNow() - start);
+  }
+
+  TimedRunner& runner() { return *runner_; }
+  EngineLoop& loop() { return *loop_; }
+
+ private:
+  const int32_t num_layers_;
+  const RequestTokenizer tokenizer_;
+  RequestQueue queue_{{.requests = 1 << 20}};
+  std::atomic<int> next_id_{0};
+  TimedRunner* runner_ = nullptr;
+  std::unique_ptr<EngineLoop> loop_;
+};
+
+}  // namespace windowkv::bench
+
+#endif  // WINDOWKV_TESTS_BENCH_LOOP_DRIVER_H_

@@ -1,0 +1,93 @@
+#include "engine/runtime/request_queue.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "engine/base/status.h"
+
+namespace windowkv {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Lets requests of 10 bytes in until `waiting` wait and none runs.
+void Fill(RequestQueue& queue, int waiting) {
+  while (queue.waiting() < waiting) ASSERT_TRUE(queue.Enter(10).ok());
+}
+
+TEST(RequestQueueTest, RefusesWhatExceedsTheNumberOfRequests) {
+  RequestQueue queue({.requests = 2});
+  Fill(queue, 2);
+  const absl::Status status = queue.Enter(10);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("2 requests wait"));
+  EXPECT_EQ(queue.waiting(), 2);
+  queue.OnEnded(/*was_admitted=*/false, 10);
+  EXPECT_TRUE(queue.Enter(10).ok());
+}
+
+TEST(RequestQueueTest, RefusesWhatExceedsTheBytesOfPromptsButTakesOneOfAnySize) {
+  RequestQueue queue({.bytes = 100});
+  EXPECT_TRUE(queue.Enter(1000).ok());
+  const absl::Status status = queue.Enter(1);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("prompts of 1000 bytes wait"));
+  queue.OnAdmitted(1000, absl::Seconds(1));
+  EXPECT_TRUE(queue.Enter(60).ok());
+  EXPECT_TRUE(queue.Enter(40).ok());
+  EXPECT_FALSE(queue.Enter(1).ok());
+}
+
+TEST(RequestQueueTest, RetryDelayFollowsThePaceAtWhichTheQueueMoves) {
+  RequestQueue queue({.requests = 8});
+  Fill(queue, 8);
+  EXPECT_EQ(RetryDelayOf(queue.Enter(10)), absl::Seconds(1));  // no pace yet
+  for (int second = 1; second <= 50; ++second) {
+    queue.OnAdmitted(10, absl::Seconds(second));
+    Fill(queue, 8);
+  }
+  // Half of eight, one a second.
+  EXPECT_EQ(RetryDelayOf(queue.Enter(10)), absl::Seconds(4));
+  EXPECT_EQ(queue.ExpectedWait(), absl::Seconds(8));
+}
+
+TEST(RequestQueueTest, TimesWithNobodyWaitingSayNothingOfThePace) {
+  RequestQueue queue({.requests = 8});
+  for (int hour = 0; hour < 3; ++hour) {
+    Fill(queue, 1);
+    queue.OnAdmitted(10, absl::Hours(hour));
+  }
+  EXPECT_EQ(queue.ExpectedWait(), std::nullopt);
+}
+
+TEST(RequestQueueTest, RefusesWhatWouldWaitTooLong) {
+  RequestQueue queue({.wait = absl::Seconds(3)});
+  Fill(queue, 2);
+  for (int second = 1; second <= 50; ++second) {
+    queue.OnAdmitted(10, absl::Seconds(second));
+    Fill(queue, 2);
+  }
+  Fill(queue, 3);
+  EXPECT_TRUE(queue.Enter(10).ok());  // three seconds
+  const absl::Status status = queue.Enter(10);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("would wait about 4s"));
+  EXPECT_EQ(RetryDelayOf(status), absl::Seconds(2));
+}
+
+TEST(RequestQueueTest, IsIdleWhenNobodyWaitsOrRuns) {
+  RequestQueue queue({});
+  EXPECT_TRUE(queue.WaitUntilIdle(absl::ZeroDuration()));
+  Fill(queue, 1);
+  EXPECT_FALSE(queue.WaitUntilIdle(absl::ZeroDuration()));
+  queue.OnAdmitted(10, absl::Seconds(1));
+  EXPECT_EQ(queue.running(), 1);
+  EXPECT_FALSE(queue.WaitUntilIdle(absl::ZeroDuration()));
+  queue.OnEnded(/*was_admitted=*/true, 0);
+  EXPECT_TRUE(queue.WaitUntilIdle(absl::ZeroDuration()));
+}
+
+}  // namespace
+}  // namespace windowkv
