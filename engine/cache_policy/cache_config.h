@@ -125,7 +125,7 @@ struct CacheDefaults {
   int32_t budget_tokens = 1024;
   int32_t window_size = 8;
   int32_t shared_layers = 0;  // 0: a quarter of the layers, at least 1
-  int32_t beta = 0;  // of WINDOWKV; 0: the paper's slope for the layers that share
+  int32_t beta = 0;           // of WINDOWKV; 0: the paper's slope for the layers that share
   int32_t sink_tokens = 4;
   TaskMapping task_mapping = TaskMapping::kPaper;
   Task task = Task::kLocalization;
