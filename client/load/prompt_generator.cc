@@ -12,7 +12,7 @@ namespace windowkv::client {
 namespace {
 
 constexpr double kFactShare = 0.3;
-constexpr size_t kSampleBytes = 30000;
+constexpr size_t kSampleBytes = 60000;
 
 // ASCII, so that it may be cut anywhere.
 std::string WriteBytes(size_t bytes, SeededRandom* random) {
@@ -47,16 +47,16 @@ absl::StatusOr<PromptGenerator> PromptGenerator::Measure(const v1::GenerateReque
                                                          Client& client,
                                                          const CallOptions& options) {
   SeededRandom random(0);
-  const std::string sample = WriteBytes(2 * kSampleBytes, &random);
-  const auto half = CountTokens(request, sample.substr(0, kSampleBytes), client, options);
-  if (!half.ok()) return half.status();
-  const auto whole = CountTokens(request, sample, client, options);
-  if (!whole.ok()) return whole.status();
-  if (*whole <= *half) {
-    return absl::InternalError("the server finds no more tokens in a text of twice the length");
+  const std::string sample = WriteBytes(kSampleBytes, &random);
+  const auto first = CountTokens(request, sample.substr(0, 1), client, options);
+  if (!first.ok()) return first.status();
+  const auto all = CountTokens(request, sample, client, options);
+  if (!all.ok()) return all.status();
+  if (*all <= *first) {
+    return absl::InternalError("the server finds no more tokens in a long text than in a letter");
   }
-  return PromptGenerator({.tokens_per_byte = (*whole - *half) / kSampleBytes,
-                          .around = std::max(0.0, 2 * *half - *whole)});
+  const double rate = (*all - *first) / (kSampleBytes - 1);
+  return PromptGenerator({.tokens_per_byte = rate, .around = *first - rate});
 }
 
 std::string PromptGenerator::Write(int tokens, SeededRandom* random) const {

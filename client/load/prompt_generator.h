@@ -26,7 +26,7 @@ class PromptGenerator {
   explicit PromptGenerator(const PromptRate& rate) : rate_(rate) {}
 
   // Measures through the server's Tokenize call how long prompts of `request`, which has no prompt
-  // yet, must be. Errors are the call's; INTERNAL: a longer text has no more tokens.
+  // yet, must be. Errors are the call's; INTERNAL: a long text has no more tokens than a short one.
   static absl::StatusOr<PromptGenerator> Measure(const v1::GenerateRequest& request, Client& client,
                                                  const CallOptions& options);
 

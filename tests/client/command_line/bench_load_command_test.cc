@@ -24,7 +24,7 @@ class BenchLoadCommandTest : public CommandLineFixture {
       const size_t bytes =
           request.has_chat() ? request.chat().messages(0).content().size() : request.text().size();
       v1::TokenizeResponse response;
-      for (size_t i = 0; i < bytes / 4 + 10; ++i) response.add_token_ids(static_cast<int>(i));
+      for (size_t i = 0; i < (bytes + 3) / 4 + 10; ++i) response.add_token_ids(static_cast<int>(i));
       return response;
     };
   }
@@ -43,7 +43,7 @@ TEST_F(BenchLoadCommandTest, SendsGeneratedPromptsOfTheAskedLengths) {
   EXPECT_EQ(outcome.err, "");
   ASSERT_EQ(service_.requests().size(), 5u);
   for (const v1::GenerateRequest& request : service_.requests()) {
-    EXPECT_GE(request.text().size(), 4u * (100 - 10));
+    EXPECT_GE(request.text().size(), 4u * (100 - 11));
     EXPECT_LE(request.text().size(), 4u * (200 - 10));
     EXPECT_EQ(request.sampling().max_tokens(), 8);
     EXPECT_TRUE(request.sampling().ignore_eos());

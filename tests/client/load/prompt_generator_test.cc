@@ -51,7 +51,7 @@ class MeasuredPromptTest : public ::testing::Test {
         bytes += message.content().size();
       }
       v1::TokenizeResponse response;
-      for (size_t i = 0; i < bytes / 4 + static_cast<size_t>(around); ++i) {
+      for (size_t i = 0; i < (bytes + 3) / 4 + static_cast<size_t>(around); ++i) {
         response.add_token_ids(static_cast<int>(i));
       }
       return response;
@@ -68,7 +68,7 @@ TEST_F(MeasuredPromptTest, ComesToTheTokensThatTheServerCounts) {
   const auto generator = PromptGenerator::Measure({}, *client_, {});
   ASSERT_TRUE(generator.ok()) << generator.status();
   SeededRandom random(1);
-  EXPECT_EQ(generator->Write(1030, &random).size(), 4000u);
+  EXPECT_NEAR(static_cast<double>(generator->Write(1030, &random).size()), 4000, 4);
 }
 
 TEST_F(MeasuredPromptTest, CountsTheSystemMessageOfAChat) {
@@ -80,7 +80,7 @@ TEST_F(MeasuredPromptTest, CountsTheSystemMessageOfAChat) {
   const auto generator = PromptGenerator::Measure(request, *client_, {});
   ASSERT_TRUE(generator.ok()) << generator.status();
   SeededRandom random(1);
-  EXPECT_EQ(generator->Write(1130, &random).size(), 4000u);
+  EXPECT_NEAR(static_cast<double>(generator->Write(1130, &random).size()), 4000, 4);
 }
 
 TEST_F(MeasuredPromptTest, AServerThatCountsNothingIsAnError) {
