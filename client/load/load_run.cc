@@ -72,7 +72,7 @@ class LoadRun {
   absl::Duration Elapsed() { return clock_.Now() - start_; }
 
   void OnDone(int64_t index) {
-    std::unique_ptr<InFlight> ended;  // goes after the lock, with the caller inside it
+    std::unique_ptr<InFlight> ended;  // the caller; deleted when the lock has been released
     std::lock_guard lock(mu_);
     const auto found = in_flight_.find(index);
     ended = std::move(found->second);
@@ -115,9 +115,11 @@ class LoadRun {
     clock_.WaitUntil(start_ + wake, &changed_, lock);
   }
 
+  // In an open loop what is due within the duration is sent, even if that is late.
   bool MaySendMore() {
     if (result_.sent >= plan_.requests) return false;
-    return (next_ && arrivals_ ? next_->due : Elapsed()) < plan_.duration;
+    if (arrivals_) return !next_ || next_->due < plan_.duration;
+    return Elapsed() < plan_.duration;
   }
 
   void MakeNext(std::unique_lock<std::mutex>* lock) {

@@ -25,9 +25,11 @@ class LeapingClock final : public LoadClock {
                  std::unique_lock<std::mutex>* lock) override {
     if (time == absl::InfiniteDuration()) return changed->wait(*lock);
     std::lock_guard own_lock(mu_);
-    now_ = std::max(now_, time);
+    now_ = std::max(now_, time + lateness_);
     leaps_.push_back(now_);
   }
+  // From now on it leaps so much too far.
+  void set_lateness(absl::Duration lateness) { lateness_ = lateness; }
   // The times that were waited for.
   std::vector<absl::Duration> leaps() const { return leaps_; }
 
@@ -35,6 +37,7 @@ class LeapingClock final : public LoadClock {
   std::mutex mu_;
   absl::Duration now_;                 // guarded by mu_
   std::vector<absl::Duration> leaps_;  // guarded by mu_
+  absl::Duration lateness_;            // constant during a run
 };
 
 class LoadRunTest : public ::testing::Test {
@@ -101,6 +104,18 @@ TEST_F(LoadRunTest, AnOpenLoopSendsNothingThatIsDueAfterTheDuration) {
   const LoadResult result = Run();
   EXPECT_EQ(result.sent, 20);
   EXPECT_EQ(result.completed, 20);
+}
+
+TEST_F(LoadRunTest, WhatIsSentLateIsMeasuredFromWhenItWasDue) {
+  plan_.arrivals = *ArrivalProcess::Create({.rate = 10, .gaps = ArrivalProcess::Gaps::kConstant});
+  plan_.duration = absl::Seconds(2);
+  clock_.set_lateness(absl::Seconds(5));
+  const LoadResult result = Run();
+  EXPECT_EQ(result.completed, 20);
+  // The first was in time, the others all went out after 5.1 s.
+  EXPECT_EQ(result.send_delay.Figures().max, absl::Seconds(5));
+  EXPECT_EQ(result.send_delay.Figures().p50, absl::Seconds(4));
+  EXPECT_GE(result.end_to_end.Figures().max, absl::Seconds(5));
 }
 
 TEST_F(LoadRunTest, AClosedLoopKeepsItsConcurrency) {
