@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <random>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +17,22 @@ namespace {
 
 constexpr double kMaxSigma = 5;
 constexpr double kMaxWeight = 1e9;
+
+struct Weighted {
+  int tokens = 0;
+  double weight = 1;
+};
+
+int DrawByWeight(const std::vector<Weighted>& mixture, SeededRandom* random) {
+  double sum = 0;
+  for (const Weighted& weighted : mixture) sum += weighted.weight;
+  double left = random->Share() * sum;
+  for (const Weighted& weighted : mixture) {
+    if (left < weighted.weight) return weighted.tokens;
+    left -= weighted.weight;
+  }
+  return mixture.back().tokens;  // rounding
+}
 
 absl::Status Wrong(const std::string& part, const std::string& text, const std::string& must) {
   return absl::InvalidArgumentError(absl::StrCat(part, " is \"", text, "\", must be ", must));
@@ -55,14 +73,18 @@ absl::StatusOr<LengthDistribution> LengthDistribution::Parse(const std::string& 
 absl::StatusOr<LengthDistribution> LengthDistribution::ParseUniform(const std::string& range) {
   const std::vector<std::string> ends = absl::StrSplit(range, '-');
   if (ends.size() != 2) return Wrong("the length", "uniform:" + range, "uniform:MIN-MAX");
-  Uniform uniform{};
-  absl::Status status = ParseTokens("MIN of uniform:MIN-MAX", ends[0], &uniform.min);
-  status.Update(ParseTokens("MAX of uniform:MIN-MAX", ends[1], &uniform.max));
+  int min = 0;
+  int max = 0;
+  absl::Status status = ParseTokens("MIN of uniform:MIN-MAX", ends[0], &min);
+  status.Update(ParseTokens("MAX of uniform:MIN-MAX", ends[1], &max));
   if (!status.ok()) return status;
-  if (uniform.max < uniform.min) {
-    return Wrong("MAX of uniform:MIN-MAX", ends[1], absl::StrCat("at least MIN, ", uniform.min));
+  if (max < min) {
+    return Wrong("MAX of uniform:MIN-MAX", ends[1], absl::StrCat("at least MIN, ", min));
   }
-  return LengthDistribution(uniform);
+  const auto width = static_cast<size_t>(max - min) + 1;
+  return LengthDistribution(max, [min, width](SeededRandom* random) {
+    return min + static_cast<int>(random->Below(width));
+  });
 }
 
 absl::StatusOr<LengthDistribution> LengthDistribution::ParseLognormal(
@@ -71,67 +93,41 @@ absl::StatusOr<LengthDistribution> LengthDistribution::ParseLognormal(
   if (parts.size() != 3) {
     return Wrong("the length", "lognormal:" + parameters, "lognormal:MEAN:SIGMA:CAP");
   }
-  Lognormal lognormal{};
-  absl::Status status =
-      ParseUpTo(kMaxTokens, "MEAN of lognormal:MEAN:SIGMA:CAP", parts[0], &lognormal.mean);
-  status.Update(
-      ParseUpTo(kMaxSigma, "SIGMA of lognormal:MEAN:SIGMA:CAP", parts[1], &lognormal.sigma));
-  status.Update(ParseTokens("CAP of lognormal:MEAN:SIGMA:CAP", parts[2], &lognormal.cap));
+  double mean = 0;
+  double sigma = 0;
+  int cap = 0;
+  absl::Status status = ParseUpTo(kMaxTokens, "MEAN of lognormal:MEAN:SIGMA:CAP", parts[0], &mean);
+  status.Update(ParseUpTo(kMaxSigma, "SIGMA of lognormal:MEAN:SIGMA:CAP", parts[1], &sigma));
+  status.Update(ParseTokens("CAP of lognormal:MEAN:SIGMA:CAP", parts[2], &cap));
   if (!status.ok()) return status;
-  return LengthDistribution(lognormal);
+  // The mean of a lognormal distribution is exp(mu + sigma^2 / 2).
+  const double mu = std::log(mean) - sigma * sigma / 2;
+  return LengthDistribution(cap, [mu, sigma, cap](SeededRandom* random) {
+    std::lognormal_distribution<double> distribution(mu, sigma);
+    const double tokens = std::round(distribution(random->engine()));
+    return static_cast<int>(std::clamp(tokens, 1.0, static_cast<double>(cap)));
+  });
 }
 
 absl::StatusOr<LengthDistribution> LengthDistribution::ParseMixture(const std::string& parts) {
-  Mixture mixture;
+  std::vector<Weighted> mixture;
+  int max = 0;
   const std::vector<std::string> entries = absl::StrSplit(parts, ',');
   for (const std::string& entry : entries) {
     const std::vector<std::string> pair = absl::StrSplit(entry, ':');
     if (pair.size() != (entries.size() == 1 ? 1 : 2)) return Wrong("the length", parts, kForms);
-    Weighted weighted{.tokens = 0, .weight = 1};
+    Weighted weighted;
     absl::Status status = ParseTokens("TOKENS", pair[0], &weighted.tokens);
     if (pair.size() == 2) {
       status.Update(ParseUpTo(kMaxWeight, "WEIGHT of TOKENS:WEIGHT", pair[1], &weighted.weight));
     }
     if (!status.ok()) return status;
+    max = std::max(max, weighted.tokens);
     mixture.push_back(weighted);
   }
-  return LengthDistribution(std::move(mixture));
-}
-
-int LengthDistribution::Draw(SeededRandom* random) const {
-  return std::visit([random](const auto& shape) { return DrawFrom(shape, random); }, shape_);
-}
-
-int LengthDistribution::max() const {
-  if (const auto* uniform = std::get_if<Uniform>(&shape_)) return uniform->max;
-  if (const auto* lognormal = std::get_if<Lognormal>(&shape_)) return lognormal->cap;
-  int most = 0;
-  for (const Weighted& weighted : std::get<Mixture>(shape_)) most = std::max(most, weighted.tokens);
-  return most;
-}
-
-int LengthDistribution::DrawFrom(const Mixture& mixture, SeededRandom* random) {
-  double sum = 0;
-  for (const Weighted& weighted : mixture) sum += weighted.weight;
-  double left = random->Share() * sum;
-  for (const Weighted& weighted : mixture) {
-    if (left < weighted.weight) return weighted.tokens;
-    left -= weighted.weight;
-  }
-  return mixture.back().tokens;  // rounding
-}
-
-int LengthDistribution::DrawFrom(const Uniform& uniform, SeededRandom* random) {
-  const auto width = static_cast<size_t>(uniform.max - uniform.min) + 1;
-  return uniform.min + static_cast<int>(random->Below(width));
-}
-
-int LengthDistribution::DrawFrom(const Lognormal& lognormal, SeededRandom* random) {
-  // The mean of a lognormal distribution is exp(mu + sigma^2 / 2).
-  const double mu = std::log(lognormal.mean) - lognormal.sigma * lognormal.sigma / 2;
-  std::lognormal_distribution<double> distribution(mu, lognormal.sigma);
-  const double tokens = std::round(distribution(random->engine()));
-  return static_cast<int>(std::clamp(tokens, 1.0, static_cast<double>(lognormal.cap)));
+  return LengthDistribution(max, [mixture = std::move(mixture)](SeededRandom* random) {
+    return DrawByWeight(mixture, random);
+  });
 }
 
 }  // namespace windowkv::client

@@ -1,9 +1,9 @@
 #ifndef WINDOWKV_CLIENT_LOAD_LENGTH_DISTRIBUTION_H_
 #define WINDOWKV_CLIENT_LOAD_LENGTH_DISTRIBUTION_H_
 
+#include <functional>
 #include <string>
-#include <variant>
-#include <vector>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "client/seeded_random.h"
@@ -18,9 +18,6 @@ class LengthDistribution {
   static constexpr char kForms[] =
       "TOKENS, uniform:MIN-MAX, lognormal:MEAN:SIGMA:CAP or TOKENS:WEIGHT,TOKENS:WEIGHT,...";
 
-  // Always `tokens`, which are above 0.
-  explicit LengthDistribution(int tokens) : shape_(Mixture{{{tokens, 1.0}}}) {}
-
   // Reads one of
   //   2000                      this length
   //   uniform:100-4000          evenly between the two, both included
@@ -31,36 +28,20 @@ class LengthDistribution {
   static absl::StatusOr<LengthDistribution> Parse(const std::string& text);
 
   // At least 1 and at most max().
-  int Draw(SeededRandom* random) const;
-  int max() const;
+  int Draw(SeededRandom* random) const { return draw_(random); }
+  int max() const { return max_; }
 
  private:
-  struct Weighted {
-    int tokens;
-    double weight;
-  };
-  using Mixture = std::vector<Weighted>;  // not empty
-  struct Uniform {
-    int min;
-    int max;
-  };
-  struct Lognormal {
-    double mean;
-    double sigma;
-    int cap;
-  };
-  using Shape = std::variant<Mixture, Uniform, Lognormal>;
+  using DrawFunction = std::function<int(SeededRandom*)>;
 
-  explicit LengthDistribution(Shape shape) : shape_(std::move(shape)) {}
+  LengthDistribution(int max, DrawFunction draw) : max_(max), draw_(std::move(draw)) {}
 
   static absl::StatusOr<LengthDistribution> ParseUniform(const std::string& range);
   static absl::StatusOr<LengthDistribution> ParseLognormal(const std::string& parameters);
   static absl::StatusOr<LengthDistribution> ParseMixture(const std::string& parts);
-  static int DrawFrom(const Mixture& mixture, SeededRandom* random);
-  static int DrawFrom(const Uniform& uniform, SeededRandom* random);
-  static int DrawFrom(const Lognormal& lognormal, SeededRandom* random);
 
-  Shape shape_;
+  int max_;
+  DrawFunction draw_;
 };
 
 }  // namespace windowkv::client
