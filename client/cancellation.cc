@@ -5,7 +5,7 @@ namespace windowkv::client {
 void Cancellation::Cancel() {
   std::lock_guard lock(mu_);
   cancelled_ = true;
-  for (grpc::ClientContext* context : running_) context->TryCancel();
+  for (const CancellationScope* scope : scopes_) scope->on_cancel_();
 }
 
 bool Cancellation::cancelled() const {
@@ -13,15 +13,15 @@ bool Cancellation::cancelled() const {
   return cancelled_;
 }
 
-void Cancellation::Add(grpc::ClientContext* context) {
+void Cancellation::Add(const CancellationScope* scope) {
   std::lock_guard lock(mu_);
-  running_.insert(context);
-  if (cancelled_) context->TryCancel();
+  scopes_.insert(scope);
+  if (cancelled_) scope->on_cancel_();
 }
 
-void Cancellation::Remove(grpc::ClientContext* context) {
+void Cancellation::Remove(const CancellationScope* scope) {
   std::lock_guard lock(mu_);
-  running_.erase(context);
+  scopes_.erase(scope);
 }
 
 }  // namespace windowkv::client

@@ -3,10 +3,14 @@
 
 #include <grpcpp/client_context.h>
 
+#include <functional>
 #include <mutex>
 #include <unordered_set>
+#include <utility>
 
 namespace windowkv::client {
+
+class CancellationScope;
 
 // Cancels running calls from another thread, such as one that waits for SIGINT. Owned by the
 // caller of the client; outlives every call it is given to. Thread-safe, but not for use in a
@@ -23,30 +27,37 @@ class Cancellation {
 
  private:
   friend class CancellationScope;
-  void Add(grpc::ClientContext* context);
-  void Remove(grpc::ClientContext* context);
+  void Add(const CancellationScope* scope);
+  void Remove(const CancellationScope* scope);
 
   mutable std::mutex mu_;
-  bool cancelled_ = false;                            // guarded by mu_
-  std::unordered_set<grpc::ClientContext*> running_;  // guarded by mu_; not owned
+  bool cancelled_ = false;                               // guarded by mu_
+  std::unordered_set<const CancellationScope*> scopes_;  // guarded by mu_; not owned
 };
 
-// Puts one call under a Cancellation while the scope lives. `cancellation` may be null.
+// Puts one call, or whatever else must hear of it, under a Cancellation while the scope lives.
+// `cancellation` may be null.
 class CancellationScope {
  public:
   CancellationScope(Cancellation* cancellation, grpc::ClientContext* context)
-      : cancellation_(cancellation), context_(context) {
-    if (cancellation_ != nullptr) cancellation_->Add(context_);
+      : CancellationScope(cancellation, [context] { context->TryCancel(); }) {}
+  // `on_cancel` runs on the thread that cancels, or here when that has happened. It must not use
+  // the Cancellation.
+  CancellationScope(Cancellation* cancellation, std::function<void()> on_cancel)
+      : cancellation_(cancellation), on_cancel_(std::move(on_cancel)) {
+    if (cancellation_ != nullptr) cancellation_->Add(this);
   }
   ~CancellationScope() {
-    if (cancellation_ != nullptr) cancellation_->Remove(context_);
+    if (cancellation_ != nullptr) cancellation_->Remove(this);
   }
   CancellationScope(const CancellationScope&) = delete;
   CancellationScope& operator=(const CancellationScope&) = delete;
 
  private:
+  friend class Cancellation;
+
   Cancellation* const cancellation_;
-  grpc::ClientContext* const context_;
+  const std::function<void()> on_cancel_;
 };
 
 }  // namespace windowkv::client

@@ -3,6 +3,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/support/client_callback.h>
 
 #include <chrono>
 #include <fstream>
@@ -94,6 +95,53 @@ absl::Status Client::Generate(const v1::GenerateRequest& request, const CallOpti
     on_message(message);
   }
   return ToStatus(reader->Finish(), answered);
+}
+
+// A call of StartGenerate. Deletes itself when gRPC is done with it.
+class Client::GenerateCall final : public grpc::ClientReadReactor<v1::GenerateResponse> {
+ public:
+  GenerateCall(const Client* client, const CallOptions& options, GenerateObserver* observer)
+      : client_(*client), observer_(*observer) {
+    SetDeadline(options.timeout, &context_);
+    scope_.emplace(options.cancellation, &context_);
+  }
+
+  void Start(const v1::GenerateRequest& request) {
+    client_.generation_->async()->Generate(&context_, &request, this);
+    StartRead(&message_);
+    StartCall();
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    answered_ = true;
+    observer_.OnMessage(message_);
+    StartRead(&message_);
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    GenerateObserver& observer = observer_;
+    const absl::Status result = client_.ToStatus(status, answered_);
+    // Before the observer knows: it may let client and cancellation end, and the last reference to
+    // a channel, which the context has as well, must not go on a thread of gRPC's own.
+    delete this;
+    observer.OnDone(result);
+  }
+
+ private:
+  // Not owned.
+  const Client& client_;
+  GenerateObserver& observer_;
+
+  grpc::ClientContext context_;
+  std::optional<CancellationScope> scope_;
+  v1::GenerateResponse message_;
+  bool answered_ = false;
+};
+
+void Client::StartGenerate(const v1::GenerateRequest& request, const CallOptions& options,
+                           GenerateObserver* observer) {
+  (new GenerateCall(this, options, observer))->Start(request);
 }
 
 absl::StatusOr<v1::TokenizeResponse> Client::Tokenize(const v1::TokenizeRequest& request,

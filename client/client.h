@@ -39,9 +39,19 @@ struct CallOptions {
   Cancellation* cancellation = nullptr;
 };
 
+// What hears of a call that blocks no thread. Called on gRPC's threads, one call at a time.
+class GenerateObserver {
+ public:
+  virtual ~GenerateObserver() = default;
+  virtual void OnMessage(const v1::GenerateResponse& message) = 0;
+  // The last call: the observer may be deleted in it.
+  virtual void OnDone(const absl::Status& status) = 0;
+};
+
 // One connection to one server, made on the first call. Owned by the caller; thread-safe. Calls
-// block until they end. Errors are the server's, with its google.rpc details as payloads (see
-// error_details.h); IsUnreachable tells "nobody answered" from "the server said UNAVAILABLE".
+// block until they end, but for StartGenerate. Errors are the server's, with its google.rpc details
+// as payloads (see error_details.h); IsUnreachable tells "nobody answered" from "the server said
+// UNAVAILABLE".
 class Client {
  public:
   // INVALID_ARGUMENT: the target is not HOST:PORT, or a TLS certificate comes without its key.
@@ -51,6 +61,10 @@ class Client {
   // Calls `on_message` on this thread for each message of the stream, in order.
   absl::Status Generate(const v1::GenerateRequest& request, const CallOptions& options,
                         const std::function<void(const v1::GenerateResponse&)>& on_message);
+  // Returns at once. `observer` is not owned; it, the client and the cancellation outlive the call,
+  // which ends when OnDone is called.
+  void StartGenerate(const v1::GenerateRequest& request, const CallOptions& options,
+                     GenerateObserver* observer);
   absl::StatusOr<v1::TokenizeResponse> Tokenize(const v1::TokenizeRequest& request,
                                                 const CallOptions& options);
   absl::StatusOr<v1::ModelInfo> GetModelInfo(const CallOptions& options);
@@ -59,6 +73,8 @@ class Client {
                                                 const CallOptions& options);
 
  private:
+  class GenerateCall;
+
   explicit Client(std::shared_ptr<grpc::Channel> channel);
 
   template <typename Response, typename Method>

@@ -12,6 +12,7 @@
 #include "client/command_line/connection_flags.h"
 #include "client/command_line/enum_names.h"
 #include "client/command_line/error_line.h"
+#include "client/command_line/progress_line.h"
 #include "client/command_line/quality_report.h"
 #include "client/quality/quality_run.h"
 
@@ -197,12 +198,12 @@ int RunQualityCommand(const QualityFlags& flags, const CommandContext& context) 
   auto generator = MakeGenerator(flags, **client, options);
   if (!generator.ok()) return Fail(generator.status(), context);
   const QualityPlan plan = PlanOf(flags);
+  ProgressLine progress(&context.err, context.err_is_terminal);
   const auto on_done = [&](int done) {
-    if (!context.err_is_terminal) return;
-    context.err << "\r\x1b[K" << done << " of " << plan.num_requests() << " requests" << std::flush;
+    progress.Show(absl::StrCat(done, " of ", plan.num_requests(), " requests"));
   };
   const QualityResult result = RunQuality(**client, *generator, plan, options, on_done);
-  if (context.err_is_terminal) context.err << "\r\x1b[K" << std::flush;
+  progress.Clear();
   return Report(flags,
                 {.model = model->name(),
                  .documents = plan.documents,
@@ -218,7 +219,7 @@ void AddBenchQualityCommand(CLI::App* bench, Command* chosen) {
   auto* command = bench->add_subcommand(
       "quality",
       "Ask questions about generated documents under each policy and budget and compare how many "
-      "answers are exactly right. Flags that stand before `quality` are those of bench alone");
+      "answers are exactly right");
   auto flags = std::make_shared<QualityFlags>();
   AddConnectionFlags(command, kRouterTarget, "10m", &flags->connection);
   command->option_defaults()->group("Measurement");

@@ -37,7 +37,8 @@ void AddTokenizeCommand(CLI::App* app, Command* chosen);
 void AddInfoCommand(CLI::App* app, Command* chosen);
 void AddLoadCommand(CLI::App* app, Command* chosen);
 void AddBenchCommand(CLI::App* app, Command* chosen);
-// A subcommand of `bench`.
+// Subcommands of `bench`.
+void AddBenchLoadCommand(CLI::App* bench, Command* chosen);
 void AddBenchQualityCommand(CLI::App* bench, Command* chosen);
 
 // Default targets.

@@ -1,9 +1,15 @@
 #include "client/command_line/connection_flags.h"
 
+#include <utility>
+
+#include "absl/strings/str_split.h"
+
 namespace windowkv::client {
 namespace {
 
 constexpr char kGroup[] = "Connection";
+
+}  // namespace
 
 std::string CheckDuration(const std::string& text) {
   absl::Duration duration;
@@ -11,10 +17,23 @@ std::string CheckDuration(const std::string& text) {
   return "\"" + text + "\" is not a positive duration such as 500ms, 30s, 10m or inf";
 }
 
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<Client>> ConnectionFlags::Connect() const {
-  ConnectOptions options{.target = target, .tls = std::nullopt};
+  return ConnectTo(target);
+}
+
+absl::StatusOr<std::vector<std::unique_ptr<Client>>> ConnectionFlags::ConnectAll() const {
+  std::vector<std::unique_ptr<Client>> clients;
+  for (const absl::string_view one : absl::StrSplit(target, ',')) {
+    absl::StatusOr<std::unique_ptr<Client>> client = ConnectTo(std::string(one));
+    if (!client.ok()) return client.status();
+    clients.push_back(*std::move(client));
+  }
+  return clients;
+}
+
+absl::StatusOr<std::unique_ptr<Client>> ConnectionFlags::ConnectTo(
+    const std::string& one_target) const {
+  ConnectOptions options{.target = one_target, .tls = std::nullopt};
   const bool any_file =
       !tls_files.ca_file.empty() || !tls_files.cert_file.empty() || !tls_files.key_file.empty();
   if (tls || any_file) options.tls = tls_files;

@@ -1,6 +1,7 @@
 #include <memory>
 #include <ostream>
 
+#include "absl/strings/str_cat.h"
 #include "client/client.h"
 #include "client/command_line/command.h"
 #include "client/command_line/connection_flags.h"
@@ -33,8 +34,8 @@ class TextWriter {
   TextWriter& operator=(const TextWriter&) = delete;
 
   void Write(const v1::GenerateResponse& message) {
-    if (message.has_accepted()) progress_.OnAccepted(message.accepted());
-    if (message.has_progress()) progress_.OnProgress(message.progress());
+    if (message.has_accepted()) prompt_tokens_ = message.accepted().prompt_tokens();
+    if (message.has_progress()) ShowProgress(message.progress());
     if (message.has_chunk()) WriteText(message.chunk().text());
     if (message.has_finished()) {
       End();
@@ -43,6 +44,11 @@ class TextWriter {
   }
 
  private:
+  void ShowProgress(const v1::Progress& progress) {
+    progress_.Show(absl::StrCat("reading ", prompt_tokens_, " tokens: layer ",
+                                progress.layers_done(), " of ", progress.layers_total()));
+  }
+
   void WriteText(const std::string& text) {
     if (text.empty()) return;
     progress_.Clear();
@@ -59,6 +65,7 @@ class TextWriter {
   const CommandContext& context_;
   const bool receipt_;
   ProgressLine progress_;
+  int prompt_tokens_ = 0;
   bool in_line_ = false;  // the last character written does not end its line
 };
 

@@ -10,7 +10,7 @@
 namespace windowkv::client {
 namespace {
 
-struct LoadFlags {
+struct ServerLoadFlags {
   ConnectionFlags connection;
   bool json = false;
 };
@@ -25,7 +25,7 @@ std::string LoadText(const v1::Load& load) {
          absl::StrFormat("%-10s %s\n", "accepting", load.accepting() ? "yes" : "no");
 }
 
-int RunLoad(const LoadFlags& flags, const CommandContext& context) {
+int RunLoad(const ServerLoadFlags& flags, const CommandContext& context) {
   auto client = flags.connection.Connect();
   if (!client.ok()) return FailUsage(client.status(), context);
   auto load = (*client)->GetLoad(flags.connection.ToCallOptions(&context.interrupt));
@@ -38,7 +38,7 @@ int RunLoad(const LoadFlags& flags, const CommandContext& context) {
 
 void AddLoadCommand(CLI::App* app, Command* chosen) {
   auto* command = app->add_subcommand("load", "Show how busy the server is now");
-  auto flags = std::make_shared<LoadFlags>();
+  auto flags = std::make_shared<ServerLoadFlags>();
   AddConnectionFlags(command, kRouterTarget, "10s", &flags->connection);
   AddJsonFlag(command, &flags->json);
   command->callback([flags, chosen] {

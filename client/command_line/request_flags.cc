@@ -6,6 +6,7 @@
 #include "client/command_line/enum_names.h"
 #include "client/command_line/field_flag.h"
 #include "client/command_line/sampling_flags.h"
+#include "client/request_prompt.h"
 
 namespace windowkv::client {
 namespace {
@@ -52,36 +53,41 @@ absl::Status CheckTexts(const RequestFlags& flags) {
   return status;
 }
 
-void AddMessage(const std::string& role, std::string content, v1::ChatMessages* chat) {
-  v1::ChatMessage* message = chat->add_messages();
-  message->set_role(role);
-  message->set_content(std::move(content));
-}
-
 }  // namespace
 
-void AddRequestFlags(CLI::App* app, RequestFlags* flags) {
+void AddSharedRequestFlags(CLI::App* app, RequestFlags* flags) {
   AddInputFlags(app, flags);
   AddSamplingFlags(app, &flags->request);
   AddCacheFlags(app, &flags->request);
 }
 
+void AddRequestFlags(CLI::App* app, RequestFlags* flags) {
+  AddSharedRequestFlags(app, flags);
+  AddSeedFlag(app, &flags->request);
+}
+
 absl::StatusOr<v1::GenerateRequest> BuildRequest(const RequestFlags& flags,
                                                  std::istream& standard_input) {
-  if (absl::Status status = CheckTexts(flags); !status.ok()) return status;
-  v1::GenerateRequest request = flags.request;
-  if (request.has_token_ids()) return request;
-  if (!flags.prompt.given()) {
+  absl::StatusOr<v1::GenerateRequest> request = BuildWithoutPrompt(flags);
+  if (!request.ok() || request->has_token_ids()) return request;
+  if (!flags.prompt_given()) {
     return absl::InvalidArgumentError("give --prompt, --prompt-file or --token-ids");
   }
   absl::StatusOr<std::string> prompt = ReadPrompt(flags.prompt, standard_input);
   if (!prompt.ok()) return prompt.status();
-  if (!flags.chat) {
-    request.set_text(*std::move(prompt));
-    return request;
+  SetPrompt(*std::move(prompt), &*request);
+  return request;
+}
+
+absl::StatusOr<v1::GenerateRequest> BuildWithoutPrompt(const RequestFlags& flags) {
+  if (absl::Status status = CheckTexts(flags); !status.ok()) return status;
+  v1::GenerateRequest request = flags.request;
+  if (flags.chat) request.mutable_chat();
+  if (!flags.system.empty()) {
+    v1::ChatMessage* message = request.mutable_chat()->add_messages();
+    message->set_role("system");
+    message->set_content(flags.system);
   }
-  if (!flags.system.empty()) AddMessage("system", flags.system, request.mutable_chat());
-  AddMessage("user", *std::move(prompt), request.mutable_chat());
   return request;
 }
 

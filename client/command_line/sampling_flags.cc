@@ -6,6 +6,8 @@
 namespace windowkv::client {
 namespace {
 
+constexpr char kGroup[] = "Sampling";
+
 void AddSamplerFlags(CLI::App* app, v1::GenerateRequest* request) {
   AddField<float>(app, "--temperature", "FLOAT",
                   "0 is greedy; [0, 100], default: the checkpoint's, else 0",
@@ -28,9 +30,6 @@ void AddSamplerFlags(CLI::App* app, v1::GenerateRequest* request) {
   AddField<float>(app, "--frequency-penalty", "FLOAT",
                   "Subtracted once per occurrence in the output; [-10, 10], default 0",
                   [=](float v) { request->mutable_sampling()->set_frequency_penalty(v); });
-  AddField<uint64_t>(app, "--seed", "UINT64", "The same seed gives the same text; default: random",
-                     [=](uint64_t v) { request->mutable_sampling()->set_seed(v); })
-      ->check(CLI::NonNegativeNumber);
   AddRepeated<std::string>(app, "--logit-bias", "ID:BIAS",
                            "Added to one token's logit, [-100, 100]; repeatable, at most 300",
                            [=](const std::string& text) {
@@ -67,9 +66,16 @@ void AddEndFlags(CLI::App* app, v1::GenerateRequest* request) {
 }  // namespace
 
 void AddSamplingFlags(CLI::App* app, v1::GenerateRequest* request) {
-  app->option_defaults()->group("Sampling");
+  app->option_defaults()->group(kGroup);
   AddSamplerFlags(app, request);
   AddEndFlags(app, request);
+}
+
+void AddSeedFlag(CLI::App* app, v1::GenerateRequest* request) {
+  AddField<uint64_t>(app, "--seed", "UINT64", "The same seed gives the same text; default: random",
+                     [=](uint64_t v) { request->mutable_sampling()->set_seed(v); })
+      ->check(CLI::NonNegativeNumber)
+      ->group(kGroup);
 }
 
 }  // namespace windowkv::client

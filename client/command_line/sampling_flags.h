@@ -7,9 +7,12 @@
 
 namespace windowkv::client {
 
-// How the next token is chosen and when the text ends: the fields of SamplingParams.
+// How the next token is chosen and when the text ends: the fields of SamplingParams but its seed.
 // `request` must outlive the parse.
 void AddSamplingFlags(CLI::App* app, v1::GenerateRequest* request);
+
+// The seed of a single request.
+void AddSeedFlag(CLI::App* app, v1::GenerateRequest* request);
 
 }  // namespace windowkv::client
 

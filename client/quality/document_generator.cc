@@ -7,8 +7,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "client/quality/seeded_random.h"
 #include "client/quality/sentence_writer.h"
+#include "client/seeded_random.h"
 
 namespace windowkv::client {
 namespace {
@@ -140,8 +140,7 @@ absl::StatusOr<DocumentGenerator> DocumentGenerator::Create(Config config) {
 
 Document DocumentGenerator::Make(int index) const {
   const auto number = static_cast<uint64_t>(index);
-  // Far steps: neighbouring seeds would make the documents of seed 1 those of seed 0, moved by one.
-  SeededRandom random(config_.seed + number * 0x9E3779B97F4A7C15);
+  SeededRandom random = SeededRandom::ForItem(config_.seed, number);
   const Family family = config_.families[number % config_.families.size()];
   const double tokens = config_.tokens - config_.rates.around_turn;
   switch (family) {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "client/quality/family.h"
-#include "client/quality/seeded_random.h"
+#include "client/seeded_random.h"
 
 namespace windowkv::client {
 

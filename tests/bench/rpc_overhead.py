@@ -27,8 +27,8 @@ def server(program, *flags):
 
 def median_seconds(client, target, ids, requests):
     """Median end-to-end time of one request at a time."""
-    command = [client, "bench", "--target", target, "--concurrency", "1", "--requests", str(requests), "--token-ids",
-               ",".join(map(str, ids)), "--max-tokens", "1", "--ignore-eos", "--policy", "full", "--json"]
+    command = [client, "bench", "load", "--target", target, "--requests", str(requests), "--token-ids", ",".join(map(str, ids)),
+               "--output-tokens", "1", "--policy", "full", "--json"]
     result = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
     if result["completed"] != requests:
         raise RuntimeError(f"only {result['completed']} of {requests} requests were done: {result['errors']}")

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+
 #include "client/error_details.h"
 #include "tests/testing/fake_generation_server.h"
 
@@ -76,6 +81,74 @@ TEST_F(ConnectedClientTest, UnavailableWithDetailsIsAnAnswer) {
   const absl::Status status = client_->GetModelInfo({}).status();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_FALSE(IsUnreachable(status));
+}
+
+// Takes down what a stream says, for a test to wait for its end.
+class StreamLog final : public GenerateObserver {
+ public:
+  void OnMessage(const v1::GenerateResponse& message) override {
+    std::lock_guard lock(mu_);
+    text_ += message.chunk().text();
+  }
+  void OnDone(const absl::Status& status) override {
+    std::lock_guard lock(mu_);
+    end_ = status;
+    ended_.notify_all();
+  }
+  absl::Status WaitForEnd() {
+    std::unique_lock lock(mu_);
+    ended_.wait(lock, [this] { return end_.has_value(); });
+    return *end_;
+  }
+  std::string text() const {
+    std::lock_guard lock(mu_);
+    return text_;
+  }
+
+ private:
+  mutable std::mutex mu_;
+  std::condition_variable ended_;
+  std::string text_;                 // guarded by mu_
+  std::optional<absl::Status> end_;  // guarded by mu_
+};
+
+TEST_F(ConnectedClientTest, AStartedCallTellsItsMessagesAndItsEnd) {
+  StreamLog log;
+  client_->StartGenerate({}, {}, &log);
+  EXPECT_TRUE(log.WaitForEnd().ok());
+  EXPECT_EQ(log.text(), "The answer is 42.");
+}
+
+TEST_F(ConnectedClientTest, AStartedCallEndsWithTheServersErrorAndItsDetails) {
+  service_.on_generate = [](const auto&, auto*, auto*) {
+    return testing::DetailedStatus(grpc::StatusCode::RESOURCE_EXHAUSTED, "full", "", 3);
+  };
+  StreamLog log;
+  client_->StartGenerate({}, {}, &log);
+  const absl::Status status = log.WaitForEnd();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_EQ(DetailsOf(status).retry_after, absl::Seconds(3));
+}
+
+TEST_F(ConnectedClientTest, CancellationEndsAStartedCall) {
+  service_.on_generate = [&](const auto&, grpc::ServerContext* context, auto*) {
+    return service_.HoldUntilCancelled(context);
+  };
+  Cancellation cancellation;
+  StreamLog log;
+  client_->StartGenerate({}, {.cancellation = &cancellation}, &log);
+  cancellation.Cancel();
+  EXPECT_TRUE(absl::IsCancelled(log.WaitForEnd()));
+}
+
+TEST_F(ConnectedClientTest, AClientMayEndAsSoonAsItsLastCallHas) {
+  for (int i = 0; i < 100; ++i) {
+    auto client = *Client::Create({.target = server_.target()});
+    Cancellation cancellation;
+    StreamLog log;
+    client->StartGenerate({}, {.cancellation = &cancellation}, &log);
+    EXPECT_TRUE(log.WaitForEnd().ok());
+  }
 }
 
 TEST(ClientTest, NobodyListeningIsUnreachable) {

@@ -22,7 +22,8 @@ grpc::Status ShortAnswer(const v1::GenerateRequest& request, GenerateWriter* wri
 
 FakeGenerationService::FakeGenerationService()
     : on_generate([](const v1::GenerateRequest& request, grpc::ServerContext*,
-                     GenerateWriter* writer) { return ShortAnswer(request, writer); }) {
+                     GenerateWriter* writer) { return ShortAnswer(request, writer); }),
+      on_tokenize([this](const v1::TokenizeRequest&) { return tokens; }) {
   model_info.set_name("fake_llama");
   model_info.set_num_layers(8);
   load_.set_free_kv_blocks(100);
@@ -76,9 +77,10 @@ grpc::Status FakeGenerationService::Generate(grpc::ServerContext* context,
   return on_generate(*request, context, writer);
 }
 
-grpc::Status FakeGenerationService::Tokenize(grpc::ServerContext*, const v1::TokenizeRequest*,
+grpc::Status FakeGenerationService::Tokenize(grpc::ServerContext*,
+                                             const v1::TokenizeRequest* request,
                                              v1::TokenizeResponse* response) {
-  *response = tokens;
+  *response = on_tokenize(*request);
   return UnaryStatus();
 }
 

@@ -22,10 +22,13 @@ class FakeGenerationService final : public v1::GenerationService::Service {
  public:
   using GenerateHandler = std::function<grpc::Status(const v1::GenerateRequest&,
                                                      grpc::ServerContext*, GenerateWriter*)>;
+  using TokenizeHandler = std::function<v1::TokenizeResponse(const v1::TokenizeRequest&)>;
 
   FakeGenerationService();
 
   GenerateHandler on_generate;
+  // Answers with `tokens` by default.
+  TokenizeHandler on_tokenize;
   // Answers of the unary calls; OK with `model_info` and so on unless `unary_status` says
   // otherwise.
   v1::TokenizeResponse tokens;

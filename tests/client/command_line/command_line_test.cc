@@ -74,7 +74,6 @@ TEST_F(CommandLineTest, BadUsageIsExitCode2) {
   EXPECT_EQ(Run({"generate"}).exit_code, kExitBadUsage);
   EXPECT_EQ(Run({"generate", "--prompt", "a", "--timeout", "0s"}).exit_code, kExitBadUsage);
   EXPECT_EQ(Run({"generate", "--prompt", "a", "--target", "nowhere"}).exit_code, kExitBadUsage);
-  EXPECT_EQ(Run({"bench", "--prompt", "a", "--concurrency", "0"}).exit_code, kExitBadUsage);
 }
 
 TEST_F(CommandLineTest, HelpAndVersionGoToStandardOutput) {
@@ -123,29 +122,6 @@ TEST_F(CommandLineTest, ClassifyShowsTheVerdict) {
   EXPECT_THAT(outcome.out, HasSubstr("localization, confidence 0.7500"));
   ASSERT_EQ(classifier.requests().size(), 1u);
   EXPECT_EQ(classifier.requests()[0].texts(0), "who?");
-}
-
-TEST_F(CommandLineTest, BenchReportsLatenciesAndTokens) {
-  const Outcome outcome = Call("bench", {"--prompt", "hi", "--requests", "6", "--concurrency", "3",
-                                         "--json", "--request-id", "b"});
-  EXPECT_EQ(outcome.exit_code, kExitDone);
-  const auto json = nlohmann::json::parse(outcome.out);
-  EXPECT_EQ(json["completed"], 6);
-  EXPECT_EQ(json["output_tokens"], 12);
-  EXPECT_EQ(json["time_to_first_token_seconds"]["count"], 6);
-  EXPECT_EQ(json["inter_token_latency_seconds"]["count"], 6);
-  EXPECT_EQ(service_.requests().size(), 6u);
-  EXPECT_THAT(service_.requests()[0].request_id(), Not("b"));
-}
-
-TEST_F(CommandLineTest, BenchCountsErrorsByCode) {
-  service_.on_generate = [](const auto&, auto*, auto*) {
-    return testing::DetailedStatus(grpc::StatusCode::RESOURCE_EXHAUSTED, "full", "", 1);
-  };
-  const Outcome outcome = Call("bench", {"--prompt", "hi", "--requests", "3", "--json"});
-  EXPECT_EQ(outcome.exit_code, kExitServerError);
-  EXPECT_EQ(nlohmann::json::parse(outcome.out)["errors"]["RESOURCE_EXHAUSTED"], 3);
-  EXPECT_THAT(outcome.err, HasSubstr("full; retry after 1s"));
 }
 
 TEST_F(CommandLineTest, FlagsAlsoComeFromTheEnvironment) {
