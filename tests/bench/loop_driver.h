@@ -84,6 +84,9 @@ class LoopDriver {
     return absl::ToDoubleSeconds(MonotonicNow() - start);
   }
 
+  // Until every request has ended.
+  void WaitUntilIdle() { queue_.WaitUntilIdle(absl::Hours(1)); }
+
   TimedRunner& runner() { return *runner_; }
   EngineLoop& loop() { return *loop_; }
 

@@ -63,6 +63,19 @@ TEST(SamplerTest, LogitsThatAreNotNumbersAreInternalErrors) {
   }
 }
 
+TEST(SamplerTest, FindsTheHighestLogitAndWhatIsNoNumberAtEveryPlaceOfALongVocabulary) {
+  for (const size_t size : {16, 37, 100}) {
+    for (size_t place = 0; place < size; ++place) {
+      std::vector<float> logits(size, -2);
+      logits[place] = -1;
+      Sampler sampler({}, {}, {});
+      EXPECT_EQ(SampleOnce(sampler, logits)->id, static_cast<int32_t>(place));
+      logits[place] = std::numeric_limits<float>::quiet_NaN();
+      EXPECT_EQ(SampleOnce(sampler, logits).status().code(), absl::StatusCode::kInternal) << place;
+    }
+  }
+}
+
 TEST(SamplerTest, DrawsInProportionToTheSoftmaxAtTheTemperature) {
   const std::vector<float> logits = {0, 1, 2, -1};
   constexpr int kDraws = 40000;
