@@ -3,6 +3,7 @@
 # windowkv_test(NAME SOURCES ... LIBRARIES ... [ENVIRONMENT ...] [LABELS ...]): a GoogleTest program.
 # All of them treat warnings as errors, and include by repository path.
 set(WINDOWKV_SANITIZE "" CACHE STRING "Value for -fsanitize, empty for none")
+option(WINDOWKV_FUZZ "Build the libFuzzer programs of tests/fuzz instead of the tests (clang)" OFF)
 
 add_library(windowkv_build_options INTERFACE)
 target_include_directories(windowkv_build_options INTERFACE ${CMAKE_SOURCE_DIR})

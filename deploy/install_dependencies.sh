@@ -3,7 +3,9 @@
 # .deps/ of this checkout, LibTorch's CPU part and the googleapis protos from Python wheels.
 # On a machine that has everything it changes nothing and needs no network.
 #
-#   deploy/install_dependencies.sh [--checks]     --checks: also what the checks in .ci/run need
+#   deploy/install_dependencies.sh [--checks] [--fuzz]
+#
+# --checks: also what the checks in .ci/run need; --fuzz: also what tests/fuzz/run.sh needs.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -20,6 +22,7 @@ PACKAGES=(
   libabsl-dev libspdlog-dev libfmt-dev prometheus-cpp-dev nlohmann-json3-dev libcli11-dev
   libcpp-httplib-dev libpcre2-dev libutf8proc-dev libgtest-dev libgmock-dev)
 CHECK_PACKAGES=(clang-format clang-tidy)
+FUZZ_PACKAGES=(clang libclang-rt-dev llvm)
 
 say() { echo "install_dependencies: $*"; }
 
@@ -135,12 +138,14 @@ install_googleapis() { # WORK
 }
 
 main() {
-  local wanted=("${PACKAGES[@]}")
-  case ${1-} in
-    '') ;;
-    --checks) wanted+=("${CHECK_PACKAGES[@]}") ;;
-    *) fail "unknown argument '$1'" "the only one is --checks" ;;
-  esac
+  local wanted=("${PACKAGES[@]}") argument
+  for argument in "$@"; do
+    case $argument in
+      --checks) wanted+=("${CHECK_PACKAGES[@]}") ;;
+      --fuzz) wanted+=("${FUZZ_PACKAGES[@]}") ;;
+      *) fail "unknown argument '$argument'" "there are --checks and --fuzz" ;;
+    esac
+  done
   check_system
   if ! { has_libtorch && has_googleapis; } && ! python_with_pip >/dev/null; then
     wanted+=(python3-pip)

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/base/status.h"
@@ -108,12 +109,25 @@ absl::Status BpeModel::ReadByteIds(const JsonNode& section, const Vocabulary& vo
   return absl::OkStatus();
 }
 
+void BpeModel::NeverFromText(const std::vector<bool>& tokens) {
+  never_ = tokens;
+  absl::erase_if(merges_, [&](const auto& merge) {
+    return tokens[static_cast<size_t>(merge.second.merged_id)];
+  });
+}
+
+std::optional<int32_t> BpeModel::FindInText(std::string_view spelling,
+                                            const Vocabulary& vocabulary) const {
+  const std::optional<int32_t> id = vocabulary.Find(spelling);
+  return id && never_[static_cast<size_t>(*id)] ? std::nullopt : id;
+}
+
 void BpeModel::EncodeWord(std::string_view word, const Vocabulary& vocabulary, Scratch* scratch,
                           std::vector<int32_t>* ids) const {
   if (ignore_merges_) {
     const std::optional<int32_t> whole =
-        vocabulary.Find(byte_level_ ? ByteLevelSpelling(word) : std::string(word));
-    if (whole && !never_words_.contains(*whole)) {
+        FindInText(byte_level_ ? ByteLevelSpelling(word) : std::string(word), vocabulary);
+    if (whole) {
       ids->push_back(*whole);
       return;
     }
@@ -138,8 +152,9 @@ void BpeModel::SplitIntoSymbols(std::string_view word, const Vocabulary& vocabul
     const Utf8Char c = DecodeUtf8(word);
     const std::string_view bytes = word.substr(0, byte_level_ ? 1 : c.length);
     word.remove_prefix(bytes.size());
-    const std::optional<int32_t> id =
-        byte_level_ || c.kind != Utf8Char::Kind::kValid ? std::nullopt : vocabulary.Find(bytes);
+    const std::optional<int32_t> id = byte_level_ || c.kind != Utf8Char::Kind::kValid
+                                          ? std::nullopt
+                                          : FindInText(bytes, vocabulary);
     const auto byte_id = [this](char b) { return byte_ids_[static_cast<uint8_t>(b)]; };
     if (id) {
       append(*id);

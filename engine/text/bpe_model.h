@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "engine/text/json_node.h"
 #include "engine/text/vocabulary.h"
@@ -49,8 +48,10 @@ class BpeModel {
   void EncodeWord(std::string_view word, const Vocabulary& vocabulary, Scratch* scratch,
                   std::vector<int32_t>* ids) const;
 
-  // A whole word never becomes this token (with ignore_merges it could).
-  void NeverAWord(int32_t id) { never_words_.insert(id); }
+  // Called once, when the vocabulary is complete: no word gives these tokens (per id), though they
+  // may be spelled like a word or a character, or come out of a merge. Those of bytes and of
+  // unknown characters stay.
+  void NeverFromText(const std::vector<bool>& tokens);
 
  private:
   struct Merge {
@@ -66,6 +67,8 @@ class BpeModel {
   absl::Status ReadMerges(const JsonNode& section, const Vocabulary& vocabulary);
   absl::Status ReadByteIds(const JsonNode& section, const Vocabulary& vocabulary);
 
+  // The token with this spelling, if a word may give it.
+  std::optional<int32_t> FindInText(std::string_view spelling, const Vocabulary& vocabulary) const;
   void SplitIntoSymbols(std::string_view word, const Vocabulary& vocabulary,
                         Scratch* scratch) const;
   void AppendUnknown(Scratch* scratch, bool* after_unknown) const;
@@ -80,7 +83,7 @@ class BpeModel {
   std::array<int32_t, 256> byte_ids_{};
   bool has_byte_ids_ = false;
   absl::flat_hash_map<uint64_t, Merge> merges_;
-  absl::flat_hash_set<int32_t> never_words_;
+  std::vector<bool> never_;  // per id
 };
 
 }  // namespace windowkv

@@ -69,10 +69,7 @@ absl::Status BpeTokenizer::AddTokens(const JsonNode& section) {
   for (AddedToken& token : tokens) {
     // Added tokens are spelled in characters, whatever the vocabulary.
     token_bytes_[static_cast<size_t>(token.id)] = token.content;
-    if (token.special) {
-      special_[static_cast<size_t>(token.id)] = true;
-      model_.NeverAWord(token.id);
-    }
+    if (token.special) special_[static_cast<size_t>(token.id)] = true;
     if (token.normalized) {
       token.content = normalizer_.Apply(token.content);
       normalized_finder_.Add(token);
@@ -80,6 +77,7 @@ absl::Status BpeTokenizer::AddTokens(const JsonNode& section) {
       raw_finder_.Add(token);
     }
   }
+  model_.NeverFromText(special_);
   return absl::OkStatus();
 }
 

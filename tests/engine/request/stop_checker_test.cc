@@ -6,41 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "tests/engine/request/stop_reference.h"
+
 namespace windowkv {
 namespace {
-
-struct Shown {
-  std::string text;
-  std::string matched;
-};
-
-// Pushes the pieces until a match, then flushes, as the engine does.
-Shown Show(const std::vector<std::string>& stops, const std::vector<std::string>& pieces) {
-  StopChecker checker(stops);
-  Shown shown;
-  for (const std::string& piece : pieces) {
-    shown.text += checker.Push(piece);
-    if (!checker.matched().empty()) break;
-  }
-  shown.text += checker.Flush();
-  shown.matched = checker.matched();
-  return shown;
-}
-
-// What the whole text comes to: the stop that is complete first, the longest of those.
-Shown Expected(const std::vector<std::string>& stops, const std::string& text) {
-  size_t first_end = std::string::npos;
-  Shown shown{text, ""};
-  for (const std::string& stop : stops) {
-    const size_t at = text.find(stop);
-    if (at == std::string::npos) continue;
-    const size_t end = at + stop.size();
-    if (end > first_end || (end == first_end && stop.size() < shown.matched.size())) continue;
-    first_end = end;
-    shown = {text.substr(0, at), stop};
-  }
-  return shown;
-}
 
 // Every way to cut a short text into pieces: bit i of `cuts` cuts before byte i + 1.
 std::vector<std::string> Cut(const std::string& text, uint32_t cuts) {
@@ -53,9 +22,9 @@ std::vector<std::string> Cut(const std::string& text, uint32_t cuts) {
 }
 
 void ExpectAsWholeForEveryCut(const std::vector<std::string>& stops, const std::string& text) {
-  const Shown expected = Expected(stops, text);
+  const ShownText expected = ShownAtOnce(stops, text);
   for (uint32_t cuts = 0; cuts < (1u << (text.size() - 1)); ++cuts) {
-    const Shown shown = Show(stops, Cut(text, cuts));
+    const ShownText shown = ShowInPieces(stops, Cut(text, cuts));
     ASSERT_EQ(shown.text, expected.text) << text << ", cuts " << cuts;
     ASSERT_EQ(shown.matched, expected.matched) << text << ", cuts " << cuts;
   }
@@ -100,7 +69,7 @@ TEST(StopCheckerTest, TakesTheStopThatIsCompleteFirst) {
 
 TEST(StopCheckerTest, TakesTheLongestOfStopsThatEndTogether) {
   ExpectAsWholeForEveryCut({"d", "abcd", "cd"}, "xxabcdxx");
-  EXPECT_EQ(Show({"d", "abcd", "cd"}, {"xxabcdxx"}).matched, "abcd");
+  EXPECT_EQ(ShowInPieces({"d", "abcd", "cd"}, {"xxabcdxx"}).matched, "abcd");
 }
 
 TEST(StopCheckerTest, FindsMultiByteStopsBetweenBytes) {
@@ -119,8 +88,8 @@ TEST(StopCheckerTest, RandomTextsAndCutsGiveWhatTheWholeTextGives) {
     std::vector<std::string> stops;
     for (size_t i = random() % 4; i > 0; --i) stops.push_back(word(1, 5));
     const std::string text = word(1, 24);
-    const Shown shown = Show(stops, Cut(text, static_cast<uint32_t>(random())));
-    const Shown expected = Expected(stops, text);
+    const ShownText shown = ShowInPieces(stops, Cut(text, static_cast<uint32_t>(random())));
+    const ShownText expected = ShownAtOnce(stops, text);
     ASSERT_EQ(shown.text, expected.text) << text;
     ASSERT_EQ(shown.matched, expected.matched) << text;
   }

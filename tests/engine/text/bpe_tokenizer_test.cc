@@ -1,5 +1,6 @@
 #include "engine/text/bpe_tokenizer.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -155,6 +156,25 @@ TEST(BpeTokenizerTest, NeverTakesAWholeWordForASpecialToken) {
   const auto tokenizer = LoadFrom(file);
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   EXPECT_GT((*tokenizer)->Encode("<|eot_id|>", SpecialTokens::kAsText).size(), 1);
+}
+
+TEST(BpeTokenizerTest, NeverMakesASpecialTokenOfPlainTextByMergesOrLetters) {
+  struct Row {
+    json file;
+    const char* spelling;  // an ordinary token of the file, made special
+  };
+  for (auto& [file, spelling] : {Row{ReadJson(DemoModelDir() + "/tokenizer.json"), "he"},
+                                 Row{TokenizerGoldens()["sentencepiece"], "▁"}}) {
+    const int32_t id = file["model"]["vocab"][spelling];
+    json with_special = file;
+    with_special["added_tokens"].push_back({{"id", id}, {"content", spelling}, {"special", true}});
+    const auto tokenizer = LoadFrom(with_special);
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+    EXPECT_THAT((*tokenizer)->Encode(spelling, SpecialTokens::kParse), testing::Contains(id));
+    const auto ids = (*tokenizer)->Encode(spelling, SpecialTokens::kAsText);
+    EXPECT_FALSE(ids.empty());
+    EXPECT_THAT(ids, testing::Not(testing::Contains(id)));
+  }
 }
 
 TEST(BpeTokenizerTest, KnowsNothingOutsideItsVocabulary) {

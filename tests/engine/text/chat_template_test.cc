@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/status.h"
+#include "tests/engine/text/chat_ml_tokens.h"
 #include "tests/engine/text/checkpoint_files.h"
 
 namespace windowkv {
@@ -28,16 +29,7 @@ std::vector<ChatTemplate::Message> ToMessages(const json& messages) {
 // The demo model's tokenizer, with ChatML's tokens as well.
 class ChatTemplateTest : public testing::Test {
  protected:
-  void SetUp() override {
-    json file = ReadJson(DemoModelDir() + "/tokenizer.json");
-    for (const char* content : {"<|im_start|>", "<|im_end|>"}) {
-      json token = file["added_tokens"][0];
-      token["id"] = 4090 + file["added_tokens"].size();
-      token["content"] = content;
-      file["added_tokens"].push_back(token);
-    }
-    Use(file);
-  }
+  void SetUp() override { Use(WithChatMlTokens(ReadJson(DemoModelDir() + "/tokenizer.json"))); }
 
   void Use(const json& tokenizer_file) {
     dir_.WriteJson("tokenizer.json", tokenizer_file);

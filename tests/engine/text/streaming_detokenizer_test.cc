@@ -11,6 +11,7 @@
 
 #include "engine/text/utf8.h"
 #include "tests/engine/text/checkpoint_files.h"
+#include "tests/engine/text/decoded_at_once.h"
 #include "tests/engine/text/listed_tokens.h"
 
 namespace windowkv {
@@ -57,26 +58,6 @@ TEST(StreamingDetokenizerTest, StartsAnewAfterFlush) {
   EXPECT_EQ(detokenizer.Push(1), "");
   EXPECT_EQ(detokenizer.Flush(), "\uFFFD");
   EXPECT_EQ(detokenizer.Flush(), "");
-}
-
-// All bytes at once: what one lossy conversion gives.
-std::string DecodedAtOnce(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
-  std::string bytes;
-  for (const int32_t id : ids) {
-    if (!tokenizer.IsSpecial(id)) bytes += tokenizer.TokenBytes(id);
-  }
-  if (tokenizer.strips_leading_space() && bytes.starts_with(' ')) bytes.erase(0, 1);
-  std::string text;
-  for (std::string_view rest = bytes; !rest.empty();) {
-    const Utf8Char c = DecodeUtf8(rest);
-    if (c.kind == Utf8Char::Kind::kValid) {
-      text += rest.substr(0, c.length);
-    } else {
-      AppendUtf8(kReplacementCharacter, &text);
-    }
-    rest.remove_prefix(c.length);
-  }
-  return text;
 }
 
 TEST(StreamingDetokenizerTest, GivesInTotalWhatDecodingAtOnceGives) {
