@@ -8,6 +8,7 @@
 #include "engine/base/status.h"
 #include "engine/cache_policy/always_kept.h"
 #include "engine/cache_policy/cache_config.h"
+#include "engine/cache_policy/cache_option_checks.h"
 #include "engine/cache_policy/policy.h"
 #include "engine/sampling/sampling_params.h"
 #include "google/protobuf/stubs/logging.h"
