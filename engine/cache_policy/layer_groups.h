@@ -27,8 +27,10 @@ std::vector<LayerGroup> EqualBudgets(int32_t budget, int32_t num_layers, int32_t
 // the mean. TOTAL gives each layer the tokens that are always kept and shares out the rest as a
 // pyramid, so that small last groups keep windows too; then it levels what does not come out even,
 // first the top down and then the foot up, so that the sum over layers stays within budget_tokens *
-// num_layers and as near to it as whole tokens per layer allow. Budgets never increase with depth
-// and never exceed prompt_tokens. `config` has been checked: its budget holds what is always kept.
+// num_layers and as near to it as whole tokens per layer allow, and no layer's budget exceeds
+// prompt_tokens. Budgets never increase with depth. Under REVIEW_ONLY a lower layer's may exceed
+// the prompt, which that layer then keeps whole. `config` has been checked: its budget holds what
+// is always kept.
 std::vector<LayerGroup> PyramidBudgets(const CacheConfig& config, int32_t shared_layers,
                                        int32_t num_layers, int32_t prompt_tokens);
 

@@ -75,10 +75,14 @@ absl::StatusOr<SplitPattern> SplitPattern::Compile(std::string_view regex) {
   int error = 0;
   PCRE2_SIZE offset = 0;
   SplitPattern result;
-  // Oniguruma's ^ and $ are always those of lines.
+  // Oniguruma's ^ and $ are always those of lines. \C would match one byte of a character, and the
+  // next search would read whole ones beyond the text's end.
+  constexpr uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
   result.code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                   PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &error, &offset,
-                                   nullptr));
+                                   kOptions, &error, &offset, nullptr));
+  if (error == PCRE2_ERROR_BACKSLASH_C_CALLER_DISABLED) {
+    return absl::UnimplementedError("regular expression with \\C");
+  }
   if (!result.code_) {
     return absl::InvalidArgumentError(
         absl::StrCat("regular expression: ", PcreMessage(error), " at offset ", offset));

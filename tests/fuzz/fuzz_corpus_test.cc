@@ -20,11 +20,17 @@ struct Target {
 };
 
 constexpr Target kTargets[] = {
-    {"bert_config", &FuzzBertConfig},           {"bpe", &FuzzBpe},
-    {"chat_template", &FuzzChatTemplate},       {"detokenizer", &FuzzDetokenizer},
-    {"generate_request", &FuzzGenerateRequest}, {"llama_config", &FuzzLlamaConfig},
-    {"safetensors", &FuzzSafetensors},          {"stop_checker", &FuzzStopChecker},
-    {"tokenizer_file", &FuzzTokenizerFile},     {"wordpiece", &FuzzWordPiece},
+    {"bert_config", &FuzzBertConfig},
+    {"bpe", &FuzzBpe},
+    {"chat_template", &FuzzChatTemplate},
+    {"detokenizer", &FuzzDetokenizer},
+    {"generate_request", &FuzzGenerateRequest},
+    {"llama_config", &FuzzLlamaConfig},
+    {"safetensors", &FuzzSafetensors},
+    {"split_pattern", &FuzzSplitPattern},
+    {"stop_checker", &FuzzStopChecker},
+    {"tokenizer_file", &FuzzTokenizerFile},
+    {"wordpiece", &FuzzWordPiece},
 };
 
 std::vector<std::filesystem::path> SortedEntries(const std::string& dir) {

@@ -19,6 +19,7 @@ FuzzFunction FuzzDetokenizer;
 FuzzFunction FuzzGenerateRequest;
 FuzzFunction FuzzLlamaConfig;
 FuzzFunction FuzzSafetensors;
+FuzzFunction FuzzSplitPattern;
 FuzzFunction FuzzStopChecker;
 FuzzFunction FuzzTokenizerFile;
 FuzzFunction FuzzWordPiece;

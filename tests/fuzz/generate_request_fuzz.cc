@@ -68,15 +68,21 @@ absl::Status CheckRefused(const absl::Status& status) {
 
 absl::Status CheckPlan(const CacheConfig& config, int32_t prompt_tokens) {
   const Policy& policy = PolicyOf(config.policy);
+  const bool total = config.accounting == BudgetAccounting::kTotal;
   int32_t layers = 0;
   int64_t budgets = 0;
   int32_t above = INT32_MAX;
   for (const LayerGroup& group : policy.Plan(config, kNumLayers, prompt_tokens)) {
     if (group.first_layer != layers || group.num_layers < 1)
       return Broken("groups cover the layers");
-    if (group.budget_tokens < 0 || group.budget_tokens > std::min(above, prompt_tokens)) {
-      return Broken("budgets are of the prompt and never grow with depth");
+    if (group.budget_tokens < 0 || group.budget_tokens > above) {
+      return Broken("budgets never grow with depth");
     }
+    const bool whole = group.budget_tokens >= prompt_tokens;
+    if (whole && policy.MustSelect(config, group.budget_tokens, prompt_tokens)) {
+      return Broken("a layer whose budget holds the prompt keeps it");
+    }
+    if (total && group.budget_tokens > prompt_tokens) return Broken("budgets are of the prompt");
     above = group.budget_tokens;
     layers += group.num_layers;
     budgets += int64_t{group.num_layers} * group.budget_tokens;
@@ -84,7 +90,7 @@ absl::Status CheckPlan(const CacheConfig& config, int32_t prompt_tokens) {
     if (kept < 0 || kept > prompt_tokens) return Broken("what is kept is of the prompt");
   }
   if (layers != kNumLayers) return Broken("groups cover the layers");
-  if (config.policy != CachePolicy::kFull && config.accounting == BudgetAccounting::kTotal &&
+  if (config.policy != CachePolicy::kFull && total &&
       budgets > int64_t{config.budget_tokens} * kNumLayers) {
     return Broken("the layers' budgets stay within the whole");
   }

@@ -51,7 +51,7 @@ failed=()
 for target in "${targets[@]}"; do
   mkdir -p "$CORPUS/$target" "$CRASHES/$target"
   log=$CRASHES/$target.log
-  options=(-max_len=2048 -timeout=25 -rss_limit_mb=4096 -print_final_stats=1
+  options=(-max_len=2048 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1
     -artifact_prefix="$CRASHES/$target/")
   [[ -f tests/fuzz/dictionaries/$target.dict ]] &&
     options+=(-dict="tests/fuzz/dictionaries/$target.dict")

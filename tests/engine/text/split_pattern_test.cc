@@ -63,7 +63,7 @@ TEST(SplitPatternTest, RefusesWhatIsNoExpression) {
 }
 
 TEST(SplitPatternTest, RefusesWhatTheEnginesReadDifferently) {
-  for (const char* regex : {"\\p{N}{1,3}+", "[a-z&&[^b]]", "\\h+"}) {
+  for (const char* regex : {"\\p{N}{1,3}+", "[a-z&&[^b]]", "\\h+", "\\C"}) {
     EXPECT_EQ(SplitPattern::Compile(regex).status().code(), absl::StatusCode::kUnimplemented)
         << regex;
   }
