@@ -24,6 +24,10 @@ struct ServerOptions {
   TlsFiles tls;
   absl::Duration drain_timeout = absl::Seconds(30);
   int max_message_bytes = 16 << 20;  // of one received message
+  // A client that has been silent for `keepalive_time` is pinged, and its connection closed when no
+  // answer comes within `keepalive_timeout`.
+  absl::Duration keepalive_time = absl::Seconds(20);
+  absl::Duration keepalive_timeout = absl::Seconds(10);
   std::string log_level = "info";
 };
 
