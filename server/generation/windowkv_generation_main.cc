@@ -28,6 +28,7 @@ struct GenerationFlags {
   EngineConfig engine;
   std::string device = "cpu";
   absl::Duration health_timeout = absl::Seconds(30);
+  absl::Duration slow_reader_timeout = absl::Seconds(60);
 };
 
 // A flag whose value is one of the words of `words`; `value` holds the default.
@@ -136,6 +137,7 @@ void AddFlags(ServerFlags* server, GenerationFlags* flags) {
   AddLimitFlags(&server->app(), &flags->engine.cache_limits);
   server->AddDuration("--health-timeout", &flags->health_timeout,
                       "Unhealthy when the engine has finished nothing for this long");
+  server->AddSlowReaderTimeout(&flags->slow_reader_timeout);
 }
 
 // The name that the engine gives the model, for the labels of metrics made before it.
@@ -164,7 +166,8 @@ int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSi
                                 {"dtype", info.dtype},
                                 {"context_length", info.context_length},
                                 {"kv_pool_bytes", info.kv_pool_bytes}});
-  GenerationServiceImpl service(engine->get(), &metrics, *logger);
+  SlowReaders slow_readers(flags.slow_reader_timeout, [&metrics] { metrics.OnSlowReader(); });
+  GenerationServiceImpl service(engine->get(), &metrics, *logger, &slow_readers);
   ServedProgram program{
       .services = {{v1::GenerationService::service_full_name(), &service}},
       .is_healthy = [&] { return (*engine)->heartbeat_age() < flags.health_timeout; },

@@ -11,6 +11,10 @@ namespace {
 // A backend that restarts is back after about this long.
 constexpr absl::Duration kRetryDelay = absl::Seconds(1);
 
+bool IsBrokenConnection(grpc::StatusCode code) {
+  return code == grpc::StatusCode::INTERNAL || code == grpc::StatusCode::UNKNOWN;
+}
+
 }  // namespace
 
 bool IsOwnUnavailable(const grpc::Status& status) {
@@ -20,7 +24,9 @@ bool IsOwnUnavailable(const grpc::Status& status) {
 grpc::Status ForwardedStatus(const grpc::Status& status, std::string_view backend,
                              std::string_view request_id) {
   if (status.ok() || !status.error_details().empty()) return status;
-  absl::Status own = Annotate(FromGrpcStatus(status), absl::StrCat("backend ", ToAbsl(backend)));
+  absl::Status own = FromGrpcStatus(status);
+  if (IsBrokenConnection(status.error_code())) own = absl::UnavailableError(own.message());
+  own = Annotate(own, absl::StrCat("backend ", ToAbsl(backend)));
   if (absl::IsUnavailable(own)) own = WithRetryDelay(std::move(own), kRetryDelay);
   return ToGrpcStatus(own, request_id);
 }

@@ -43,6 +43,7 @@ grpc::ServerUnaryReactor* RoutedGenerationService::GetLoad(grpc::CallbackServerC
                                                            const v1::GetLoadRequest*,
                                                            v1::Load* response) {
   *response = relay_.pool->TotalLoad();
+  if (relay_.open_relays->draining()) response->set_accepting(false);
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

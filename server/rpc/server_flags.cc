@@ -26,7 +26,8 @@ std::string EnvironmentName(const std::string& flag) {
 // Throws what CLI11 takes for bad usage.
 absl::Duration DurationOf(const std::string& flag, const std::string& text) {
   absl::Duration duration;
-  if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration()) {
+  if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() ||
+      duration == absl::InfiniteDuration()) {
     throw CLI::ValidationError(
         flag, absl::StrCat("expected a duration such as 30s or 1m30s, found \"", text, "\""));
   }

@@ -23,7 +23,7 @@ class ServerFlags {
 
   // To add the program's own flags to, before Parse.
   CLI::App& app() { return app_; }
-  // A flag such as "30s" or "1m30s", not negative. `value` holds the default. For bytes use
+  // A flag such as "30s" or "1m30s", neither negative nor infinite. `value` holds the default. For bytes use
   // app().add_option(...)->transform(CLI::AsSizeValue(false)), which reads "1GiB".
   CLI::Option* AddDuration(const std::string& name, absl::Duration* value, const std::string& help);
 
