@@ -1,15 +1,11 @@
 #include "server/router/forwarded_status.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "engine/base/status.h"
 #include "server/rpc/status_mapping.h"
 
 namespace windowkv {
 namespace {
-
-// A backend that restarts is back after about this long.
-constexpr absl::Duration kRetryDelay = absl::Seconds(1);
 
 bool IsBrokenConnection(grpc::StatusCode code) {
   return code == grpc::StatusCode::INTERNAL || code == grpc::StatusCode::UNKNOWN;
@@ -27,7 +23,6 @@ grpc::Status ForwardedStatus(const grpc::Status& status, std::string_view backen
   absl::Status own = FromGrpcStatus(status);
   if (IsBrokenConnection(status.error_code())) own = absl::UnavailableError(own.message());
   own = Annotate(own, absl::StrCat("backend ", ToAbsl(backend)));
-  if (absl::IsUnavailable(own)) own = WithRetryDelay(std::move(own), kRetryDelay);
   return ToGrpcStatus(own, request_id);
 }
 

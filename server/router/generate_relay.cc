@@ -14,17 +14,17 @@
 namespace windowkv {
 
 GenerateRelay* GenerateRelay::Start(const RelayContext& relay, grpc::CallbackServerContext* server,
-                                    const v1::GenerateRequest& request) {
-  auto* call = new GenerateRelay(relay, server, request);  // deleted in OnDone
+                                    v1::GenerateRequest request) {
+  auto* call = new GenerateRelay(relay, server, std::move(request));  // deleted in OnDone
   call->Begin();
   return call;
 }
 
 GenerateRelay::GenerateRelay(const RelayContext& relay, grpc::CallbackServerContext* server,
-                             const v1::GenerateRequest& request)
+                             v1::GenerateRequest request)
     : relay_(relay),
       server_(server),
-      request_(request),
+      request_(std::move(request)),
       logger_(relay.logger),
       arrival_(MonotonicNow()) {}
 
@@ -74,10 +74,18 @@ void GenerateRelay::Forward(const grpc::Status& error) {
 
 void GenerateRelay::OnMessage(BackendStream* stream, const v1::GenerateResponse& message) {
   stream_ = stream;
+  if (!handed_on_) ForgetPrompt();
   handed_on_ = true;
   ++messages_;
   WriteBegins();
   StartWrite(&message);
+}
+
+// A prompt may be long, and its stream may run for hours.
+void GenerateRelay::ForgetPrompt() {
+  v1::GenerateRequest rest;
+  rest.set_request_id(request_.request_id());
+  request_ = std::move(rest);
 }
 
 void GenerateRelay::OnWriteDone(bool ok) {

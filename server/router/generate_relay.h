@@ -44,17 +44,18 @@ class GenerateRelay final : public grpc::ServerWriteReactor<v1::GenerateResponse
                             private SlowReaders::Call {
  public:
   static GenerateRelay* Start(const RelayContext& relay, grpc::CallbackServerContext* server,
-                              const v1::GenerateRequest& request);
+                              v1::GenerateRequest request);
 
  private:
   GenerateRelay(const RelayContext& relay, grpc::CallbackServerContext* server,
-                const v1::GenerateRequest& request);
+                v1::GenerateRequest request);
 
   void Begin();
   void OnVerdict(std::optional<v1::TaskVerdict> verdict);
   // Sends the request to the best backend not tried yet; ends the call with `error` when none is
   // left.
   void Forward(const grpc::Status& error);
+  void ForgetPrompt();
   bool MayRetry(const grpc::Status& status) const;
   // Passes the status on with its details; one that gRPC itself made gets details of ours.
   grpc::Status WithDetails(const grpc::Status& status) const;
@@ -85,7 +86,7 @@ class GenerateRelay final : public grpc::ServerWriteReactor<v1::GenerateResponse
 
   const RelayContext relay_;
   grpc::CallbackServerContext* const server_;  // not owned
-  v1::GenerateRequest request_;                // as it is forwarded
+  v1::GenerateRequest request_;  // as it is forwarded; only the id once it cannot be retried
   Logger logger_;
   const absl::Duration arrival_;  // by MonotonicNow()
 

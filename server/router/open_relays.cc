@@ -1,16 +1,9 @@
 #include "server/router/open_relays.h"
 
-#include "engine/base/status.h"
-
 namespace windowkv {
 namespace {
 
-// A router that restarts is back after about this long.
-constexpr absl::Duration kRetryDelay = absl::Seconds(1);
-
-absl::Status ShuttingDown() {
-  return WithRetryDelay(absl::UnavailableError("the router is shutting down"), kRetryDelay);
-}
+absl::Status ShuttingDown() { return absl::UnavailableError("the router is shutting down"); }
 
 }  // namespace
 

@@ -22,7 +22,7 @@ class OpenRelays {
     virtual void EndEarly(const absl::Status& reason) = 0;
   };
 
-  // UNAVAILABLE with a retry delay once draining began; the relay is not added then.
+  // UNAVAILABLE once draining began; the relay is not added then.
   absl::Status Add(Relay* relay);
   // Before the relay is destroyed; does nothing for one that was not added.
   void Remove(Relay* relay);

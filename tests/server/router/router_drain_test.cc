@@ -72,6 +72,7 @@ TEST_F(RouterDrainTest, ARequestThatWaitsForItsTaskEndsUnavailableToo) {
   auto reader = stub_->Generate(&context_, TextRequest());
   asked.get_future().wait();
   open_relays_.Drain(absl::ZeroDuration());
+  holder.WaitForCancellation();
   ExpectShuttingDown(reader->Finish());
   EXPECT_EQ(RequestsAt(0), 0u);
 }
