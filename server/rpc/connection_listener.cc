@@ -110,7 +110,9 @@ ConnectionListener::~ConnectionListener() {
   close(stop_fd_);
 }
 
-void ConnectionListener::Start(std::function<void(int listener_fd, int fd)> take) {
+void ConnectionListener::Start(absl::Duration max_silence,
+                               std::function<void(int listener_fd, int fd)> take) {
+  max_silence_ms_ = static_cast<int>(absl::ToInt64Milliseconds(max_silence));
   take_ = std::move(take);
   thread_ = std::thread([this] { Run(); });
 }
@@ -139,6 +141,7 @@ void ConnectionListener::Accept(int listener_fd) {
   if (fd >= 0) {
     SetShort(false);
     SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, max_silence_ms_);
     take_(listener_fd, fd);
   } else if (IsShortage(errno)) {
     TurnAway(listener_fd);

@@ -30,7 +30,9 @@ class ConnectionListener {
   const HostPort& address() const { return address_; }
 
   // Hands each connected socket, non-blocking, to `take`, which owns it, on a thread of its own.
-  void Start(std::function<void(int listener_fd, int fd)> take);
+  // The system closes a connection that takes no data for `max_silence`: a ping of HTTP/2's cannot
+  // find out while older data fills the socket.
+  void Start(absl::Duration max_silence, std::function<void(int listener_fd, int fd)> take);
   // Afterwards nobody listens on the address and `take` is not called any more.
   void Stop();
 
@@ -47,6 +49,7 @@ class ConnectionListener {
   std::vector<int> listener_fds_;
   const int stop_fd_;
   const Logger logger_;
+  int max_silence_ms_ = 0;
   std::function<void(int, int)> take_;
   std::thread thread_;
   // The accepting thread's.

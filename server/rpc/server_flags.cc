@@ -65,6 +65,11 @@ ServerFlags::ServerFlags(std::string program, std::string description, std::stri
                   "Longest request message; units such as 16MiB are understood")
       ->transform(CLI::AsSizeValue(false))
       ->check(CLI::Range(1024, 1 << 30));
+  app_.add_option("--connection-memory", options_.connection_memory_bytes,
+                  "Memory for messages in transfer and open calls; over it calls are cancelled "
+                  "with RESOURCE_EXHAUSTED; units such as 512MiB are understood")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(int64_t{32} << 20, int64_t{1} << 50));
   app_.add_option("--tls-cert", options_.tls.certificate_file,
                   "PEM certificate chain; without it gRPC is plain text");
   app_.add_option("--tls-key", options_.tls.key_file, "PEM private key of --tls-cert");

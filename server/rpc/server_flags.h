@@ -12,8 +12,9 @@
 namespace windowkv {
 
 // The command line of a server: flags that all share (--listen, --http, --config, --log-level,
-// --drain-timeout, --keepalive-…, --max-message-bytes, --tls-…, --version) and the program's own,
-// each of them also an environment variable (--max-running: WINDOWKV_MAX_RUNNING) and a line of the
+// --drain-timeout, --connection-memory, --keepalive-…, --max-message-bytes, --tls-…, --version) and
+// the program's own, each of them also an environment variable (--max-running:
+// WINDOWKV_MAX_RUNNING) and a line of the
 // --config file (max-running=64). A flag beats the file, which beats the environment. Used by main
 // only.
 class ServerFlags {
@@ -23,8 +24,8 @@ class ServerFlags {
 
   // To add the program's own flags to, before Parse.
   CLI::App& app() { return app_; }
-  // A flag such as "30s" or "1m30s", neither negative nor infinite. `value` holds the default. For bytes use
-  // app().add_option(...)->transform(CLI::AsSizeValue(false)), which reads "1GiB".
+  // A flag such as "30s" or "1m30s", neither negative nor infinite. `value` holds the default. For
+  // bytes use app().add_option(...)->transform(CLI::AsSizeValue(false)), which reads "1GiB".
   CLI::Option* AddDuration(const std::string& name, absl::Duration* value, const std::string& help);
 
   // --slow-reader-timeout, of servers that stream; `value`, for SlowReaders, is infinite for never.

@@ -10,6 +10,7 @@
 #include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/resource_quota.h"
 #include "server/rpc/tls_credentials.h"
 
 namespace windowkv {
@@ -34,6 +35,12 @@ void SetConnectionOptions(const ServerOptions& options, grpc::ServerBuilder* bui
     return static_cast<int>(absl::ToInt64Milliseconds(duration));
   };
   builder->SetMaxReceiveMessageSize(options.max_message_bytes);
+  builder->SetResourceQuota(
+      grpc::ResourceQuota().Resize(static_cast<size_t>(options.connection_memory_bytes)));
+  // A compressed message is unpacked before its length is looked at.
+  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    builder->SetCompressionAlgorithmSupportStatus(algorithm, false);
+  }
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(options.keepalive_time));
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
                               milliseconds(options.keepalive_timeout));
@@ -82,7 +89,8 @@ absl::Status ServerProcess::Listen() {
   if (server_ == nullptr) {
     return absl::InvalidArgumentError("gRPC does not take the TLS files");
   }
-  listener_->Start([this](int listener_fd, int fd) {
+  const absl::Duration max_silence = options_.keepalive_time + options_.keepalive_timeout;
+  listener_->Start(max_silence, [this](int listener_fd, int fd) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.listener_fd = listener_fd;
     connection.fd = fd;

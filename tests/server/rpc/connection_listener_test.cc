@@ -74,7 +74,7 @@ class ConnectionListenerTest : public ::testing::Test {
   std::future<void> TakeOne() {
     auto taken = std::make_shared<std::promise<void>>();
     std::future<void> future = taken->get_future();
-    listener_->Start([taken](int, int fd) {
+    listener_->Start(absl::Hours(1), [taken](int, int fd) {
       close(fd);
       taken->set_value();
     });
@@ -120,7 +120,7 @@ TEST_F(ConnectionListenerTest, WithoutFileDescriptorsClientsAreTurnedAwayAndLate
 
 TEST_F(ConnectionListenerTest, NobodyListensAfterStop) {
   Listen("127.0.0.1");
-  listener_->Start([](int, int fd) { close(fd); });
+  listener_->Start(absl::Hours(1), [](int, int fd) { close(fd); });
   listener_->Stop();
   const Client client;
   EXPECT_FALSE(client.Connect(listener_->address().port));

@@ -44,17 +44,19 @@ TEST(ServerFlagsTest, TheDefaultsListenOnLoopback) {
 
 TEST(ServerFlagsTest, ReadsEveryCommonFlag) {
   ServerFlags flags = MakeFlags();
-  ASSERT_EQ(Parse(&flags,
-                  {"--listen=0.0.0.0:0", "--http", "[::1]:1", "--log-level=debug",
-                   "--drain-timeout=1m5s", "--max-message-bytes=2MiB", "--keepalive-time=3s",
-                   "--keepalive-timeout=2s", "--tls-cert=c", "--tls-key=k", "--tls-client-ca=ca"}),
-            std::nullopt);
+  ASSERT_EQ(
+      Parse(&flags,
+            {"--listen=0.0.0.0:0", "--http", "[::1]:1", "--log-level=debug", "--drain-timeout=1m5s",
+             "--max-message-bytes=2MiB", "--keepalive-time=3s", "--connection-memory=64MiB",
+             "--keepalive-timeout=2s", "--tls-cert=c", "--tls-key=k", "--tls-client-ca=ca"}),
+      std::nullopt);
   const ServerOptions& options = flags.options();
   EXPECT_EQ(options.listen, (HostPort{"0.0.0.0", 0}));
   EXPECT_EQ(options.http, (HostPort{"::1", 1}));
   EXPECT_EQ(options.log_level, "debug");
   EXPECT_EQ(options.drain_timeout, absl::Seconds(65));
   EXPECT_EQ(options.max_message_bytes, 2 << 20);
+  EXPECT_EQ(options.connection_memory_bytes, 64 << 20);
   EXPECT_EQ(options.keepalive_time, absl::Seconds(3));
   EXPECT_EQ(options.keepalive_timeout, absl::Seconds(2));
   EXPECT_EQ(options.tls.certificate_file, "c");
