@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/time/clock.h"
+#include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
 #include "grpcpp/alarm.h"
 #include "server/generation/wire_response.h"
@@ -36,13 +37,17 @@ class Refusal final : public GenerateWriter {
 GenerateWriter* NewRefusal(const grpc::Status& status) { return new Refusal(status); }
 
 GenerateReactor::GenerateReactor(std::string request_id, std::shared_ptr<TokenStream> stream,
-                                 RequestLog log, absl::Time deadline)
+                                 RequestLog log, grpc::CallbackServerContext* context,
+                                 SlowReaders* slow_readers)
     : request_id_(std::move(request_id)),
       stream_(std::move(stream)),
       log_(std::move(log)),
-      deadline_(deadline) {}
+      context_(context),
+      slow_readers_(slow_readers),
+      deadline_(MonotonicNow() + (absl::FromChrono(context->deadline()) - absl::Now())) {}
 
 void GenerateReactor::Begin() {
+  if (slow_readers_ != nullptr) slow_readers_->Add(this);
   stream_->SetReadyCallback([this] { Wake(); });
 }
 
@@ -67,6 +72,7 @@ void GenerateReactor::OnWakeUp() {
 
 void GenerateReactor::OnWriteDone(bool ok) {
   std::lock_guard lock(mu_);
+  WriteEnds();
   writing_ = false;
   cancelled_ = cancelled_ || !ok;
   ProceedLocked();
@@ -81,6 +87,7 @@ void GenerateReactor::OnCancel() {
 
 void GenerateReactor::OnDone() {
   stream_->SetReadyCallback({});  // afterwards nothing wakes it any more
+  if (slow_readers_ != nullptr) slow_readers_->Remove(this);
   std::unique_lock lock(mu_);
   done_ = true;
   if (waking_) return;
@@ -88,12 +95,19 @@ void GenerateReactor::OnDone() {
   delete this;
 }
 
+void GenerateReactor::GiveUp() {
+  stream_->Cancel();
+  std::lock_guard lock(mu_);
+  given_up_ = true;
+}
+
 void GenerateReactor::ProceedLocked() {
   if (writing_ || ended_) return;
+  if (given_up_) return EndLocked(slow_readers_->Error());
   if (cancelled_) {
     stream_->Cancel();
-    EndLocked(absl::Now() >= deadline_ ? absl::DeadlineExceededError("the deadline passed")
-                                       : absl::CancelledError("the client left"));
+    EndLocked(MonotonicNow() >= deadline_ ? absl::DeadlineExceededError("the deadline passed")
+                                          : absl::CancelledError("the client left"));
     return;
   }
   std::optional<StreamEvent> event = stream_->TryNext();
@@ -110,6 +124,7 @@ void GenerateReactor::WriteLocked(const StreamEvent& event) {
     response_ = ToWire(*finished);
     log_.OnFinished(*finished);
     ended_ = true;
+    WriteBegins();
     StartWriteAndFinish(&response_, grpc::WriteOptions(), grpc::Status::OK);
     return;
   }
@@ -122,6 +137,7 @@ void GenerateReactor::WriteLocked(const StreamEvent& event) {
     response_ = ToWire(*chunk);
   }
   writing_ = true;
+  WriteBegins();
   StartWrite(&response_);
 }
 

@@ -11,6 +11,7 @@
 #include "engine/request/token_stream.h"
 #include "grpcpp/support/server_callback.h"
 #include "server/generation/request_log.h"
+#include "server/rpc/slow_readers.h"
 #include "windowkv/v1/generation.pb.h"
 
 namespace windowkv {
@@ -18,15 +19,16 @@ namespace windowkv {
 using GenerateWriter = grpc::ServerWriteReactor<v1::GenerateResponse>;
 
 // Carries one request's events from the engine's token stream to the client. One write is in flight
-// at most; while a slow client takes its time, the token stream merges what comes.
+// at most; while a slow client takes its time, the token stream merges what comes, until
+// SlowReaders gives the request up.
 //
 // The engine thread only wakes it: converting and writing happen on gRPC's threads. Deletes itself
 // when gRPC is done with it and no wake-up is under way.
-class GenerateReactor final : public GenerateWriter {
+class GenerateReactor final : public GenerateWriter, private SlowReaders::Call {
  public:
-  // `deadline` is the call's own, to tell its passing from a client that left.
+  // `slow_readers` outlives this; null: the client may read as slowly as it likes.
   GenerateReactor(std::string request_id, std::shared_ptr<TokenStream> stream, RequestLog log,
-                  absl::Time deadline);
+                  grpc::CallbackServerContext* context, SlowReaders* slow_readers);
 
   // Begins to take events. Called once, by whoever made it.
   void Begin();
@@ -35,6 +37,10 @@ class GenerateReactor final : public GenerateWriter {
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
+
+  // SlowReaders::Call.
+  void GiveUp() override;
+  void Cut() override { slow_readers_->CutOff(context_); }
 
   // Called by the engine's threads when an event waits.
   void Wake();
@@ -47,13 +53,16 @@ class GenerateReactor final : public GenerateWriter {
   const std::string request_id_;
   const std::shared_ptr<TokenStream> stream_;
   const RequestLog log_;
-  const absl::Time deadline_;
+  grpc::CallbackServerContext* const context_;  // not owned
+  SlowReaders* const slow_readers_;             // not owned, may be null
+  const absl::Duration deadline_;               // by MonotonicNow()
 
   std::mutex mu_;
   v1::GenerateResponse response_;  // belongs to gRPC while a write is in flight
   bool writing_ WINDOWKV_GUARDED_BY(mu_) = false;
   bool ended_ WINDOWKV_GUARDED_BY(mu_) = false;      // Finish was called
   bool cancelled_ WINDOWKV_GUARDED_BY(mu_) = false;  // the client left or the deadline passed
+  bool given_up_ WINDOWKV_GUARDED_BY(mu_) = false;   // the client did not read on
   bool waking_ WINDOWKV_GUARDED_BY(mu_) = false;     // a wake-up is under way
   bool done_ WINDOWKV_GUARDED_BY(mu_) = false;       // gRPC let go
 };

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
+#include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
 #include "server/generation/request_log.h"
 #include "server/generation/wire_request.h"
@@ -26,12 +26,13 @@ absl::Status TakeRequestId(std::string_view given, std::string* id) {
 
 }  // namespace
 
-GenerationServiceImpl::GenerationServiceImpl(Engine* engine, EngineMetrics* metrics, Logger logger)
-    : engine_(engine), metrics_(metrics), logger_(std::move(logger)) {}
+GenerationServiceImpl::GenerationServiceImpl(Engine* engine, EngineMetrics* metrics, Logger logger,
+                                             SlowReaders* slow_readers)
+    : engine_(engine), metrics_(metrics), logger_(std::move(logger)), slow_readers_(slow_readers) {}
 
 GenerateWriter* GenerationServiceImpl::Generate(grpc::CallbackServerContext* context,
                                                 const v1::GenerateRequest* request) {
-  const absl::Time arrival = absl::Now();
+  const absl::Duration arrival = MonotonicNow();
   const absl::Time deadline = absl::FromChrono(context->deadline());
   std::string id;
   const absl::Status id_status = TakeRequestId(request->request_id(), &id);
@@ -50,7 +51,8 @@ GenerateWriter* GenerationServiceImpl::Generate(grpc::CallbackServerContext* con
     log.OnFailed(stream.status());
     return NewRefusal(ToGrpcStatus(stream.status(), id));
   }
-  auto* reactor = new GenerateReactor(std::move(id), *std::move(stream), std::move(log), deadline);
+  auto* reactor = new GenerateReactor(std::move(id), *std::move(stream), std::move(log), context,
+                                      slow_readers_);
   reactor->Begin();
   return reactor;
 }

@@ -5,6 +5,7 @@
 #include "engine/runtime/engine.h"
 #include "server/generation/generate_reactor.h"
 #include "server/rpc/logging.h"
+#include "server/rpc/slow_readers.h"
 #include "windowkv/v1/generation.grpc.pb.h"
 
 namespace windowkv {
@@ -16,8 +17,10 @@ class GenerationServiceImpl final
     : public v1::GenerationService::WithCallbackMethod_Generate<v1::GenerationService::Service> {
  public:
   // `engine` and `metrics` outlive this. `metrics` hears of requests refused before the engine saw
-  // them; the engine tells it of the others.
-  GenerationServiceImpl(Engine* engine, EngineMetrics* metrics, Logger logger);
+  // them; the engine tells it of the others. `slow_readers` outlives this too; without it a client
+  // may read as slowly as it likes.
+  GenerationServiceImpl(Engine* engine, EngineMetrics* metrics, Logger logger,
+                        SlowReaders* slow_readers = nullptr);
 
   GenerateWriter* Generate(grpc::CallbackServerContext* context,
                            const v1::GenerateRequest* request) override;
@@ -32,6 +35,7 @@ class GenerationServiceImpl final
   Engine* const engine_;
   EngineMetrics* const metrics_;
   const Logger logger_;
+  SlowReaders* const slow_readers_;
 };
 
 }  // namespace windowkv

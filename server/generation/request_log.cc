@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "absl/time/clock.h"
+#include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
 #include "engine/cache_policy/policy.h"
 
@@ -39,13 +39,13 @@ void RequestLog::OnFinished(const FinishedEvent& event) const {
                 {"bytes_kept", event.receipt.bytes_kept},
                 {"bytes_prefill_peak", event.receipt.bytes_prefill_peak},
                 {"ttft", event.usage.time_to_first_token},
-                {"duration", absl::Now() - arrival_}});
+                {"duration", MonotonicNow() - arrival_}});
 }
 
 void RequestLog::OnFailed(const absl::Status& status) const {
   const std::string code = absl::StatusCodeToString(status.code());
   const std::string_view message = ToStd(status.message());
-  const absl::Duration duration = absl::Now() - arrival_;
+  const absl::Duration duration = MonotonicNow() - arrival_;
   if (IsServersFault(status.code())) {
     logger_.Error("request failed", {{"code", code}, {"error", message}, {"duration", duration}});
   } else {

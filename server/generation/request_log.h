@@ -14,7 +14,7 @@ namespace windowkv {
 // owns.
 class RequestLog {
  public:
-  RequestLog(const Logger& logger, std::string_view request_id, absl::Time arrival)
+  RequestLog(const Logger& logger, std::string_view request_id, absl::Duration arrival)
       : logger_(logger.ForRequest(request_id)), arrival_(arrival) {}
 
   void OnAccepted(const AcceptedEvent& event) const;
@@ -24,7 +24,7 @@ class RequestLog {
 
  private:
   Logger logger_;
-  absl::Time arrival_;
+  absl::Duration arrival_;  // by MonotonicNow()
 };
 
 }  // namespace windowkv

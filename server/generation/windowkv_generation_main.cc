@@ -29,6 +29,7 @@ struct GenerationFlags {
   EngineConfig engine;
   std::string device = "cpu";
   absl::Duration health_timeout = absl::Seconds(8);
+  absl::Duration slow_reader_timeout = absl::Seconds(60);
 };
 
 // A flag whose value is one of the words of `words`; `value` holds the default.
@@ -170,6 +171,7 @@ void AddFlags(ServerFlags* server, GenerationFlags* flags) {
       "--health-timeout", &flags->health_timeout,
       "Unhealthy when a step of the engine takes this long; a step is a decode step "
       "and a few prefill slices, whatever a prompt's length");
+  server->AddSlowReaderTimeout(&flags->slow_reader_timeout);
 }
 
 // The name that the engine gives the model, for the labels of metrics made before it.
@@ -198,7 +200,8 @@ int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSi
                                 {"dtype", info.dtype},
                                 {"context_length", info.context_length},
                                 {"kv_pool_bytes", info.kv_pool_bytes}});
-  GenerationServiceImpl service(engine->get(), &metrics, *logger);
+  SlowReaders slow_readers(flags.slow_reader_timeout, [&metrics] { metrics.OnSlowReader(); });
+  GenerationServiceImpl service(engine->get(), &metrics, *logger, &slow_readers);
   EngineHealth health(engine->get(), flags.health_timeout, *logger);
   ServedProgram program{.services = {{v1::GenerationService::service_full_name(), &service}},
                         .is_healthy = [&] { return health.Check(); },

@@ -112,6 +112,9 @@ PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* r, const Metri
       kept_everything_(r->AddCounter("windowkv_compression_kept_everything_total",
                                      "Requests that asked for compression and kept every token",
                                      model)),
+      slow_readers_(r->AddCounter("windowkv_slow_readers_total",
+                                  "Requests cancelled because their client did not read on",
+                                  model)),
       steps_(r->AddCounter("windowkv_engine_steps_total", "Iterations of the engine", model)),
       step_duration_(r->AddHistogram("windowkv_engine_step_seconds",
                                      "Duration of one iteration of the engine", StepBounds(),
@@ -136,6 +139,8 @@ void PrometheusEngineMetrics::OnRequestFinished(const RequestEnd& end) {
   decode_.Observe(absl::ToDoubleSeconds(end.decode));
   ObserveCompression(end);
 }
+
+void PrometheusEngineMetrics::OnSlowReader() { slow_readers_.Increment(); }
 
 void PrometheusEngineMetrics::ObserveCompression(const RequestEnd& end) {
   prefill_peak_.Observe(static_cast<double>(end.bytes_prefill_peak));

@@ -26,6 +26,8 @@ class PrometheusEngineMetrics final : public EngineMetrics {
   void OnPreempted() override;
   void OnDeadlineUnreachable() override;
   void OnState(const State& state) override;
+  // A client that did not read on had its request cancelled.
+  void OnSlowReader();
 
  private:
   PrometheusEngineMetrics(MetricsRegistry* registry, const MetricLabels& model);
@@ -54,6 +56,7 @@ class PrometheusEngineMetrics final : public EngineMetrics {
   prometheus::Histogram& prefill_peak_;
   prometheus::Histogram& selection_;
   prometheus::Counter& kept_everything_;
+  prometheus::Counter& slow_readers_;
   prometheus::Counter& steps_;
   prometheus::Histogram& step_duration_;
   prometheus::Histogram& batch_size_;

@@ -42,6 +42,8 @@ RouterMetrics::RouterMetrics(MetricsRegistry* r)
                                "1 while the backend takes requests, 0 while it does not")),
       open_streams_(r->AddGauges("windowkv_router_open_streams", "Streams open on the backend")),
       requests_(r->AddCounters("windowkv_router_requests_total", "Generate calls, by final code")),
+      slow_readers_(r->AddCounter("windowkv_router_slow_readers_total",
+                                  "Requests cancelled because their client did not read on")),
       duration_(r->AddHistogram("windowkv_router_request_duration_seconds",
                                 "From a Generate call's arrival to its end", LatencyBounds())),
       forward_delay_(r->AddHistogram("windowkv_router_forward_delay_seconds",
@@ -83,6 +85,8 @@ void RouterMetrics::OnRequestEnded(absl::StatusCode code, absl::Duration duratio
   requests_.Add({{"code", absl::StatusCodeToString(code)}}).Increment();
   duration_.Observe(absl::ToDoubleSeconds(duration));
 }
+
+void RouterMetrics::OnSlowReader() { slow_readers_.Increment(); }
 
 void RouterMetrics::OnForwarded(absl::Duration since_arrival) {
   forward_delay_.Observe(absl::ToDoubleSeconds(since_arrival));

@@ -37,6 +37,8 @@ class RouterMetrics {
 
   // A Generate call ended, `duration` after its arrival.
   void OnRequestEnded(absl::StatusCode code, absl::Duration duration);
+  // A client that did not read on had its request cancelled.
+  void OnSlowReader();
   // From a request's arrival until it was sent to its first backend: the router's own delay and the
   // classifier's.
   void OnForwarded(absl::Duration since_arrival);
@@ -50,6 +52,7 @@ class RouterMetrics {
   GaugeFamily& backend_up_;
   GaugeFamily& open_streams_;
   CounterFamily& requests_;
+  prometheus::Counter& slow_readers_;
   prometheus::Histogram& duration_;
   prometheus::Histogram& forward_delay_;
 };

@@ -3,15 +3,8 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "engine/base/status.h"
 
 namespace windowkv {
-namespace {
-
-// A backend that restarts is back after about this long.
-constexpr absl::Duration kNoBackendRetryDelay = absl::Seconds(1);
-
-}  // namespace
 
 BackendPool::BackendPool(const std::vector<std::string>& targets, RouterMetrics* metrics,
                          const Logger& logger) {
@@ -68,9 +61,8 @@ v1::Load BackendPool::TotalLoad() const {
 }
 
 absl::Status BackendPool::NoBackendError() const {
-  return WithRetryDelay(absl::UnavailableError(absl::StrCat("none of the ", backends_.size(),
-                                                            " generation backends is healthy")),
-                        kNoBackendRetryDelay);
+  return absl::UnavailableError(
+      absl::StrCat("none of the ", backends_.size(), " generation backends is healthy"));
 }
 
 }  // namespace windowkv

@@ -35,7 +35,7 @@ class BackendPool {
   // Sums over the healthy backends' last reports; accepting when there is one.
   v1::Load TotalLoad() const;
 
-  // UNAVAILABLE with a retry delay: what a call gets when nothing is left to pick.
+  // UNAVAILABLE: what a call gets when nothing is left to pick.
   absl::Status NoBackendError() const;
 
  private:

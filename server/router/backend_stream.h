@@ -24,8 +24,9 @@ class BackendStream final : public grpc::ClientReadReactor<v1::GenerateResponse>
     virtual void OnEnd(const grpc::Status& status) = 0;
   };
 
-  // Sends `request`, which must stay until OnEnd, and reads the first message. `backend`'s stream
-  // was counted as open when it was picked; it is counted as closed before OnEnd.
+  // Sends `request`, which must stay until OnMessage or OnEnd, and reads the first message.
+  // `backend`'s stream was counted as open when it was picked; it is counted as closed before
+  // OnEnd.
   static void Start(Backend* backend, std::shared_ptr<grpc::ClientContext> context,
                     const v1::GenerateRequest& request, Reader* reader);
 

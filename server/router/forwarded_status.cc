@@ -1,15 +1,15 @@
 #include "server/router/forwarded_status.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "engine/base/status.h"
 #include "server/rpc/status_mapping.h"
 
 namespace windowkv {
 namespace {
 
-// A backend that restarts is back after about this long.
-constexpr absl::Duration kRetryDelay = absl::Seconds(1);
+bool IsBrokenConnection(grpc::StatusCode code) {
+  return code == grpc::StatusCode::INTERNAL || code == grpc::StatusCode::UNKNOWN;
+}
 
 }  // namespace
 
@@ -20,8 +20,9 @@ bool IsOwnUnavailable(const grpc::Status& status) {
 grpc::Status ForwardedStatus(const grpc::Status& status, std::string_view backend,
                              std::string_view request_id) {
   if (status.ok() || !status.error_details().empty()) return status;
-  absl::Status own = Annotate(FromGrpcStatus(status), absl::StrCat("backend ", ToAbsl(backend)));
-  if (absl::IsUnavailable(own)) own = WithRetryDelay(std::move(own), kRetryDelay);
+  absl::Status own = FromGrpcStatus(status);
+  if (IsBrokenConnection(status.error_code())) own = absl::UnavailableError(own.message());
+  own = Annotate(own, absl::StrCat("backend ", ToAbsl(backend)));
   return ToGrpcStatus(own, request_id);
 }
 

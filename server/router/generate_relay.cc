@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
 #include "grpcpp/client_context.h"
 #include "server/router/forwarded_status.h"
@@ -14,25 +14,29 @@
 namespace windowkv {
 
 GenerateRelay* GenerateRelay::Start(const RelayContext& relay, grpc::CallbackServerContext* server,
-                                    const v1::GenerateRequest& request) {
-  auto* call = new GenerateRelay(relay, server, request);  // deleted in OnDone
+                                    v1::GenerateRequest request) {
+  auto* call = new GenerateRelay(relay, server, std::move(request));  // deleted in OnDone
   call->Begin();
   return call;
 }
 
 GenerateRelay::GenerateRelay(const RelayContext& relay, grpc::CallbackServerContext* server,
-                             const v1::GenerateRequest& request)
+                             v1::GenerateRequest request)
     : relay_(relay),
       server_(server),
-      request_(request),
+      request_(std::move(request)),
       logger_(relay.logger),
-      arrival_(absl::Now()) {}
+      arrival_(MonotonicNow()) {}
 
 void GenerateRelay::Begin() {
+  relay_.slow_readers->Add(this);
   auto request_id = RequestIdOrNew(request_.request_id());
   if (!request_id.ok()) return End(ToGrpcStatus(request_id.status(), ""));
   request_.set_request_id(*request_id);
   logger_ = relay_.logger.ForRequest(*request_id);
+  if (absl::Status status = relay_.open_relays->Add(this); !status.ok()) {
+    return End(ToGrpcStatus(status, *request_id));
+  }
   logger_.Debug("request received", {{"bytes", request_.ByteSizeLong()}});
   if (request_.has_task_verdict()) {
     const absl::Status error =
@@ -56,9 +60,12 @@ void GenerateRelay::OnVerdict(std::optional<v1::TaskVerdict> verdict) {
 
 void GenerateRelay::Forward(const grpc::Status& error) {
   if (server_->IsCancelled()) return End(grpc::Status::CANCELLED);
+  if (absl::Status early = early_end(); !early.ok()) {
+    return End(ToGrpcStatus(early, request_.request_id()));
+  }
   backend_ = relay_.pool->PickForStream(tried_);
   if (backend_ == nullptr) return End(error);
-  if (tried_.empty()) relay_.metrics->OnForwarded(absl::Now() - arrival_);
+  if (tried_.empty()) relay_.metrics->OnForwarded(MonotonicNow() - arrival_);
   tried_.insert(backend_);
   relay_.metrics->OnPicked(backend_->target());
   logger_.Info("request forwarded", {{"backend", backend_->target()}, {"attempt", tried_.size()}});
@@ -67,30 +74,45 @@ void GenerateRelay::Forward(const grpc::Status& error) {
 
 void GenerateRelay::OnMessage(BackendStream* stream, const v1::GenerateResponse& message) {
   stream_ = stream;
+  if (!handed_on_) ForgetPrompt();
   handed_on_ = true;
   ++messages_;
+  WriteBegins();
   StartWrite(&message);
 }
 
+// A prompt may be long, and its stream may run for hours.
+void GenerateRelay::ForgetPrompt() {
+  v1::GenerateRequest rest;
+  rest.set_request_id(request_.request_id());
+  request_ = std::move(rest);
+}
+
 void GenerateRelay::OnWriteDone(bool ok) {
-  if (ok) {
+  WriteEnds();
+  if (ok && early_end().ok()) {
     stream_->Next();
   } else {
-    stream_->Abandon();  // the client is gone
+    stream_->Abandon();  // the client is gone, or not wanted any more
   }
 }
 
 void GenerateRelay::OnEnd(const grpc::Status& status) {
   const bool unreachable = IsOwnUnavailable(status);
   if (unreachable) backend_->OnUnreachable(status.error_message());
-  if (!MayRetry(status)) return End(WithDetails(status));
-  relay_.metrics->OnRetry(backend_->target(), static_cast<absl::StatusCode>(status.error_code()));
+  if (absl::Status early = early_end(); !status.ok() && !early.ok()) {
+    return End(ToGrpcStatus(early, request_.request_id()));
+  }
+  const grpc::Status forwarded = WithDetails(status);
+  if (!MayRetry(forwarded)) return End(forwarded);
+  relay_.metrics->OnRetry(backend_->target(),
+                          static_cast<absl::StatusCode>(forwarded.error_code()));
   logger_.Warning(
       "backend refused, trying another",
       {{"backend", backend_->target()},
-       {"code", absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code()))},
+       {"code", absl::StatusCodeToString(static_cast<absl::StatusCode>(forwarded.error_code()))},
        {"reason", status.error_message()}});
-  Forward(WithDetails(status));
+  Forward(forwarded);
 }
 
 bool GenerateRelay::MayRetry(const grpc::Status& status) const {
@@ -122,9 +144,24 @@ std::shared_ptr<grpc::ClientContext> GenerateRelay::NewContext() {
   return context;
 }
 
+absl::Status GenerateRelay::early_end() {
+  std::lock_guard lock(mu_);
+  return early_end_;
+}
+
+void GenerateRelay::EndEarly(const absl::Status& reason) {
+  {
+    std::lock_guard lock(mu_);
+    if (early_end_.ok()) early_end_ = reason;
+  }
+  CancelOutgoing();
+}
+
 // gRPC cancels the outgoing call along with this one; doing it here as well covers a call that was
 // about to start.
-void GenerateRelay::OnCancel() {
+void GenerateRelay::OnCancel() { CancelOutgoing(); }
+
+void GenerateRelay::CancelOutgoing() {
   std::shared_ptr<grpc::ClientContext> outgoing;
   {
     std::lock_guard lock(mu_);
@@ -135,9 +172,11 @@ void GenerateRelay::OnCancel() {
 }
 
 void GenerateRelay::OnDone() {
+  relay_.open_relays->Remove(this);
+  relay_.slow_readers->Remove(this);
   const std::unique_ptr<GenerateRelay> self(this);
   const auto code = static_cast<absl::StatusCode>(status_.error_code());
-  const absl::Duration duration = absl::Now() - arrival_;
+  const absl::Duration duration = MonotonicNow() - arrival_;
   relay_.metrics->OnRequestEnded(code, duration);
   logger_.Info("request ended", {{"code", absl::StatusCodeToString(code)},
                                  {"backend", backend_ == nullptr ? "" : backend_->target()},

@@ -18,7 +18,9 @@ grpc::ServerUnaryReactor* ForwardUnary(BackendPool* pool, grpc::CallbackServerCo
 
 grpc::ServerWriteReactor<v1::GenerateResponse>* RoutedGenerationService::Generate(
     grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
-  return GenerateRelay::Start(relay_, context, *request);
+  // gRPC made the request for this call alone, and would keep it as long as the stream runs.
+  return GenerateRelay::Start(relay_, context,
+                              std::move(*const_cast<v1::GenerateRequest*>(request)));
 }
 
 grpc::ServerUnaryReactor* RoutedGenerationService::Tokenize(grpc::CallbackServerContext* context,
@@ -43,6 +45,7 @@ grpc::ServerUnaryReactor* RoutedGenerationService::GetLoad(grpc::CallbackServerC
                                                            const v1::GetLoadRequest*,
                                                            v1::Load* response) {
   *response = relay_.pool->TotalLoad();
+  if (relay_.open_relays->draining()) response->set_accepting(false);
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

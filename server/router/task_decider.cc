@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "engine/base/monotonic_clock.h"
 #include "server/router/server_channel.h"
 
 namespace windowkv {
@@ -33,10 +34,9 @@ RouterMetrics::Fallback FallbackFor(grpc::StatusCode code) {
 struct TaskDecider::Call {
   NewContext new_context;
   Done done;
-  absl::Time start;
-  absl::Time deadline;
-  size_t first = 0;  // whose turn it was
-  size_t asked = 0;  // classifiers asked so far
+  absl::Duration start;  // by MonotonicNow()
+  size_t first = 0;      // whose turn it was
+  size_t asked = 0;      // classifiers asked so far
   std::shared_ptr<grpc::ClientContext> context;
   v1::ClassifyRequest request;
   v1::ClassifyResponse response;
@@ -72,8 +72,7 @@ void TaskDecider::Decide(const v1::GenerateRequest& request, NewContext new_cont
   call->new_context = std::move(new_context);
   call->request.set_request_id(request.request_id());
   call->request.add_texts(std::move(text));
-  call->start = absl::Now();
-  call->deadline = call->start + options_.timeout;
+  call->start = MonotonicNow();
   call->first = next_.fetch_add(1, std::memory_order_relaxed);
   AskNext(std::move(call));
 }
@@ -82,7 +81,7 @@ void TaskDecider::AskNext(std::shared_ptr<Call> call) {
   auto& stub = stubs_[(call->first + call->asked++) % stubs_.size()];
   call->context = call->new_context();
   call->context->set_deadline(
-      std::min(call->context->deadline(), absl::ToChronoTime(call->deadline)));
+      std::min(call->context->deadline(), absl::ToChronoTime(absl::Now() + TimeLeft(*call))));
   call->response.Clear();
   Call* raw = call.get();
   stub->async()->Classify(
@@ -90,12 +89,16 @@ void TaskDecider::AskNext(std::shared_ptr<Call> call) {
       [this, call = std::move(call)](const grpc::Status& status) { OnAnswer(call, status); });
 }
 
+absl::Duration TaskDecider::TimeLeft(const Call& call) const {
+  return options_.timeout - (MonotonicNow() - call.start);
+}
+
 void TaskDecider::OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status) {
   // It holds the channel, which must not end on this thread of gRPC's when `done` is the last thing
   // before the router shuts down.
   call->context.reset();
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && call->asked < stubs_.size() &&
-      absl::Now() < call->deadline) {
+      TimeLeft(*call) > absl::ZeroDuration()) {
     return AskNext(call);
   }
   if (!status.ok()) {
@@ -115,7 +118,7 @@ void TaskDecider::OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status
     return FallBack(*call, RouterMetrics::Fallback::kError, "classifier gave no task");
   }
   const v1::TaskClassification& classification = call->response.classifications(0);
-  metrics_->OnClassified(ToTask(classification.task()), absl::Now() - call->start);
+  metrics_->OnClassified(ToTask(classification.task()), MonotonicNow() - call->start);
   v1::TaskVerdict verdict;
   verdict.set_task(classification.task());
   verdict.set_confidence(classification.confidence());

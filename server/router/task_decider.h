@@ -44,6 +44,7 @@ class TaskDecider {
   struct Call;
 
   void AskNext(std::shared_ptr<Call> call);
+  absl::Duration TimeLeft(const Call& call) const;
   void OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status);
   void FallBack(const Call& call, RouterMetrics::Fallback reason, const std::string& text);
   v1::TaskVerdict DefaultVerdict(const std::string& reason) const;

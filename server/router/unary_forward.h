@@ -60,7 +60,7 @@ class UnaryForward : public std::enable_shared_from_this<UnaryForward<Request, R
     context_.reset();
     const grpc::Status forwarded = ForwardedStatus(status, backend->target(), "");
     if (IsOwnUnavailable(status)) backend->OnUnreachable(status.error_message());
-    if (status.error_code() == grpc::StatusCode::UNAVAILABLE) return Try(forwarded);
+    if (forwarded.error_code() == grpc::StatusCode::UNAVAILABLE) return Try(forwarded);
     reactor_->Finish(forwarded);
   }
 

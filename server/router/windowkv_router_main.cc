@@ -26,6 +26,7 @@ struct RouterFlags {
   TaskDecider::Options task = {.classifiers = {"127.0.0.1:50052"}};
   std::string default_task = "localization";
   int max_retries = 2;
+  absl::Duration slow_reader_timeout = absl::Seconds(60);
 };
 
 void AddRouterFlags(ServerFlags* flags, RouterFlags* values) {
@@ -53,6 +54,7 @@ void AddRouterFlags(ServerFlags* flags, RouterFlags* values) {
       .add_option("--max-retries", values->max_retries,
                   "Other backends tried when one is unavailable or full before its first message")
       ->check(CLI::Range(0, 16));
+  flags->AddSlowReaderTimeout(&values->slow_reader_timeout);
 }
 
 absl::Status Validate(RouterFlags* flags) {
@@ -96,9 +98,13 @@ int Serve(const ServerOptions& options, const RouterFlags& flags, ShutdownSignal
   BackendPool pool(flags.generation, &metrics, *logger);
   TaskDecider decider(flags.task, &metrics);
   LoadPoller poller(&pool, flags.poll);
+  OpenRelays open_relays;
+  SlowReaders slow_readers(flags.slow_reader_timeout, [&metrics] { metrics.OnSlowReader(); });
   RoutedGenerationService generation({.pool = &pool,
                                       .decider = &decider,
                                       .metrics = &metrics,
+                                      .open_relays = &open_relays,
+                                      .slow_readers = &slow_readers,
                                       .logger = *logger,
                                       .max_retries = flags.max_retries});
   BackendListService backends(&pool);
@@ -107,7 +113,7 @@ int Serve(const ServerOptions& options, const RouterFlags& flags, ShutdownSignal
                                      {v1::RouterService::service_full_name(), &backends}},
                         .is_healthy = [&pool] { return pool.AnyHealthy(); },
                         .health_interval = std::min(flags.poll.interval, absl::Seconds(1)),
-                        .drain = nullptr};
+                        .drain = [&](absl::Duration timeout) { open_relays.Drain(timeout); }};
   auto process = ServerProcess::Start(options, std::move(program), *logger);
   if (!process.ok()) return Fail(process.status());
   auto http = HttpEndpoint::Start({.host = options.http.host,

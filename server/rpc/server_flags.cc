@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <iostream>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,6 +23,23 @@ std::string EnvironmentName(const std::string& flag) {
   return name;
 }
 
+// Throws what CLI11 takes for bad usage.
+absl::Duration DurationOf(const std::string& flag, const std::string& text) {
+  absl::Duration duration;
+  if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() ||
+      duration == absl::InfiniteDuration()) {
+    throw CLI::ValidationError(
+        flag, absl::StrCat("expected a duration such as 30s or 1m30s, found \"", text, "\""));
+  }
+  return duration;
+}
+
+absl::Status CheckKeepalive(std::string_view flag, absl::Duration duration) {
+  if (duration >= absl::Seconds(1) && duration <= absl::Hours(2)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(ToAbsl(flag), " is ", absl::FormatDuration(duration), ", must be in [1s, 2h]"));
+}
+
 }  // namespace
 
 ServerFlags::ServerFlags(std::string program, std::string description, std::string listen,
@@ -39,10 +57,19 @@ ServerFlags::ServerFlags(std::string program, std::string description, std::stri
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}));
   AddDuration("--drain-timeout", &options_.drain_timeout,
               "How long running requests may go on after SIGTERM");
+  AddDuration("--keepalive-time", &options_.keepalive_time,
+              "A client silent for this long is pinged, 1s to 2h");
+  AddDuration("--keepalive-timeout", &options_.keepalive_timeout,
+              "Its requests are cancelled when the ping is unanswered for this long, 1s to 2h");
   app_.add_option("--max-message-bytes", options_.max_message_bytes,
                   "Longest request message; units such as 16MiB are understood")
       ->transform(CLI::AsSizeValue(false))
       ->check(CLI::Range(1024, 1 << 30));
+  app_.add_option("--connection-memory", options_.connection_memory_bytes,
+                  "Memory for messages in transfer and open calls; over it calls are cancelled "
+                  "with RESOURCE_EXHAUSTED; units such as 512MiB are understood")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(int64_t{32} << 20, int64_t{1} << 50));
   app_.add_option("--tls-cert", options_.tls.certificate_file,
                   "PEM certificate chain; without it gRPC is plain text");
   app_.add_option("--tls-key", options_.tls.key_file, "PEM private key of --tls-cert");
@@ -52,15 +79,21 @@ ServerFlags::ServerFlags(std::string program, std::string description, std::stri
 
 CLI::Option* ServerFlags::AddDuration(const std::string& name, absl::Duration* value,
                                       const std::string& help) {
-  auto parse = [name, value](const std::string& text) {
-    absl::Duration parsed;
-    if (!absl::ParseDuration(text, &parsed) || parsed < absl::ZeroDuration()) {
-      throw CLI::ValidationError(
-          name, absl::StrCat("expected a duration such as 30s or 1m30s, found \"", text, "\""));
-    }
-    *value = parsed;
-  };
+  auto parse = [name, value](const std::string& text) { *value = DurationOf(name, text); };
   return app_.add_option_function<std::string>(name, parse, help)
+      ->type_name("DURATION")
+      ->default_str(absl::FormatDuration(*value));
+}
+
+void ServerFlags::AddSlowReaderTimeout(absl::Duration* value) {
+  const std::string name = "--slow-reader-timeout";
+  auto parse = [name, value](const std::string& text) {
+    const absl::Duration parsed = DurationOf(name, text);
+    *value = parsed > absl::ZeroDuration() ? parsed : absl::InfiniteDuration();
+  };
+  app_.add_option_function<std::string>(
+          name, parse,
+          "A request is cancelled when its client takes no message for this long; 0: never")
       ->type_name("DURATION")
       ->default_str(absl::FormatDuration(*value));
 }
@@ -90,6 +123,8 @@ absl::Status ServerFlags::Validate() {
   if (!listen.ok()) return Annotate(listen.status(), "--listen");
   auto http = ParseHostPort(http_);
   if (!http.ok()) return Annotate(http.status(), "--http");
+  WINDOWKV_RETURN_IF_ERROR(CheckKeepalive("--keepalive-time", options_.keepalive_time));
+  WINDOWKV_RETURN_IF_ERROR(CheckKeepalive("--keepalive-timeout", options_.keepalive_timeout));
   options_.listen = *std::move(listen);
   options_.http = *std::move(http);
   return absl::OkStatus();

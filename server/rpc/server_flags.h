@@ -12,9 +12,11 @@
 namespace windowkv {
 
 // The command line of a server: flags that all share (--listen, --http, --config, --log-level,
-// --drain-timeout, --max-message-bytes, --tls-…, --version) and the program's own, each of them
-// also an environment variable (--max-running: WINDOWKV_MAX_RUNNING) and a line of the --config
-// file (max-running=64). A flag beats the file, which beats the environment. Used by main only.
+// --drain-timeout, --connection-memory, --keepalive-…, --max-message-bytes, --tls-…, --version) and
+// the program's own, each of them also an environment variable (--max-running:
+// WINDOWKV_MAX_RUNNING) and a line of the
+// --config file (max-running=64). A flag beats the file, which beats the environment. Used by main
+// only.
 class ServerFlags {
  public:
   // `listen` and `http` are the defaults of the flags of these names.
@@ -22,9 +24,12 @@ class ServerFlags {
 
   // To add the program's own flags to, before Parse.
   CLI::App& app() { return app_; }
-  // A flag such as "30s" or "1m30s", not negative. `value` holds the default. For bytes use
-  // app().add_option(...)->transform(CLI::AsSizeValue(false)), which reads "1GiB".
+  // A flag such as "30s" or "1m30s", neither negative nor infinite. `value` holds the default. For
+  // bytes use app().add_option(...)->transform(CLI::AsSizeValue(false)), which reads "1GiB".
   CLI::Option* AddDuration(const std::string& name, absl::Duration* value, const std::string& help);
+
+  // --slow-reader-timeout, of servers that stream; `value`, for SlowReaders, is infinite for never.
+  void AddSlowReaderTimeout(absl::Duration* value);
 
   // Fills the flags' variables and options(). Returns an exit code when the program is done: 0
   // after

@@ -1,6 +1,7 @@
 #ifndef WINDOWKV_SERVER_RPC_SERVER_OPTIONS_H_
 #define WINDOWKV_SERVER_RPC_SERVER_OPTIONS_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/time/time.h"
@@ -24,6 +25,13 @@ struct ServerOptions {
   TlsFiles tls;
   absl::Duration drain_timeout = absl::Seconds(30);
   int max_message_bytes = 16 << 20;  // of one received message
+  // Of all connections together. gRPC receives a message of any length before it looks at
+  // `max_message_bytes`; over this much it cancels calls with RESOURCE_EXHAUSTED.
+  int64_t connection_memory_bytes = int64_t{512} << 20;
+  // A client that has been silent for `keepalive_time` is pinged, and its connection closed when no
+  // answer comes within `keepalive_timeout`.
+  absl::Duration keepalive_time = absl::Seconds(20);
+  absl::Duration keepalive_timeout = absl::Seconds(10);
   std::string log_level = "info";
 };
 

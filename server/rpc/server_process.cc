@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
-#include "grpcpp/server_builder.h"
+#include "grpcpp/resource_quota.h"
 #include "server/rpc/tls_credentials.h"
 
 namespace windowkv {
@@ -19,10 +19,6 @@ namespace {
 // What is left for the last messages of RPCs that a drain just ended.
 constexpr absl::Duration kLastWrites = absl::Seconds(1);
 
-// A client that vanished without closing its connection is noticed within half a minute, and its
-// requests are cancelled.
-constexpr int kKeepaliveTimeMs = 20'000;
-constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr int kMinClientPingIntervalMs = 5'000;
 
 void EnableReflection() {
@@ -34,11 +30,20 @@ void EnableReflection() {
   static_cast<void>(enabled);
 }
 
-void SetConnectionOptions(grpc::ServerBuilder* builder) {
-  // Without this a second server on the same port would silently share its connections.
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+void SetConnectionOptions(const ServerOptions& options, grpc::ServerBuilder* builder) {
+  auto milliseconds = [](absl::Duration duration) {
+    return static_cast<int>(absl::ToInt64Milliseconds(duration));
+  };
+  builder->SetMaxReceiveMessageSize(options.max_message_bytes);
+  builder->SetResourceQuota(
+      grpc::ResourceQuota().Resize(static_cast<size_t>(options.connection_memory_bytes)));
+  // A compressed message is unpacked before its length is looked at.
+  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    builder->SetCompressionAlgorithmSupportStatus(algorithm, false);
+  }
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(options.keepalive_time));
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                              milliseconds(options.keepalive_timeout));
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                               kMinClientPingIntervalMs);
@@ -62,17 +67,18 @@ ServerProcess::ServerProcess(const ServerOptions& options, ServedProgram program
 
 ServerProcess::~ServerProcess() {
   if (server_ == nullptr || !StopProbe()) return;
-  Stop(absl::Now());
+  Stop(absl::ZeroDuration());
 }
 
 absl::Status ServerProcess::Listen() {
   EnableReflection();
   WINDOWKV_ASSIGN_OR_RETURN(auto credentials, MakeServerCredentials(options_.tls));
+  WINDOWKV_ASSIGN_OR_RETURN(listener_, ConnectionListener::Listen(options_.listen, logger_));
   grpc::ServerBuilder builder;
-  SetConnectionOptions(&builder);
-  builder.SetMaxReceiveMessageSize(options_.max_message_bytes);
-  int port = 0;
-  builder.AddListeningPort(options_.listen.ToString(), credentials, &port);
+  SetConnectionOptions(options_, &builder);
+  using ConnectionType = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+  acceptor_ = builder.experimental().AddExternalConnectionAcceptor(ConnectionType::FROM_FD,
+                                                                   std::move(credentials));
   health_.SetServing("", false);
   for (const auto& [name, service] : program_.services) {
     health_.SetServing(name, false);
@@ -80,12 +86,16 @@ absl::Status ServerProcess::Listen() {
   }
   builder.RegisterService(&health_);
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr || port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", options_.listen.ToString(),
-                     ": the address is taken or not ours, or the TLS files do not fit together"));
+  if (server_ == nullptr) {
+    return absl::InvalidArgumentError("gRPC does not take the TLS files");
   }
-  address_ = {options_.listen.host, port};
+  const absl::Duration max_silence = options_.keepalive_time + options_.keepalive_timeout;
+  listener_->Start(max_silence, [this](int listener_fd, int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = listener_fd;
+    connection.fd = fd;
+    acceptor_->HandleNewConnection(&connection);
+  });
   return absl::OkStatus();
 }
 
@@ -137,22 +147,23 @@ bool ServerProcess::StopProbe() {
   return true;
 }
 
-void ServerProcess::Stop(absl::Time deadline) {
+void ServerProcess::Stop(absl::Duration timeout) {
+  listener_->Stop();
   health_.EndWatches();
-  server_->Shutdown(absl::ToChronoTime(deadline));
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + timeout));
   server_->Wait();
 }
 
 void ServerProcess::Shutdown() {
-  const absl::Time deadline = absl::Now() + options_.drain_timeout;
+  const absl::Duration begin = MonotonicNow();
   if (!StopProbe()) return;
   if (program_.drain != nullptr) program_.drain(options_.drain_timeout);
-  Stop(std::max(deadline, absl::Now() + kLastWrites));
+  Stop(std::max(options_.drain_timeout - (MonotonicNow() - begin), kLastWrites));
 }
 
 int ServerProcess::ServeUntilSignal(const HostPort& http, ShutdownSignals& signals) {
   signals.Arm();  // whoever reads the ready line may send the signal at once
-  std::cout << options_.program << " ready: grpc " << address_.ToString() << " http "
+  std::cout << options_.program << " ready: grpc " << address().ToString() << " http "
             << http.ToString() << std::endl;
   const int signal = signals.Wait();
   logger_.Info("draining", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"},

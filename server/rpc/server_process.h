@@ -15,6 +15,8 @@
 #include "engine/base/thread_annotations.h"
 #include "grpcpp/impl/codegen/service_type.h"
 #include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "server/rpc/connection_listener.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/host_port.h"
 #include "server/rpc/logging.h"
@@ -52,7 +54,7 @@ class ServerProcess {
   ~ServerProcess();
 
   // The gRPC address in use, the port a real one.
-  const HostPort& address() const { return address_; }
+  const HostPort& address() const { return listener_->address(); }
 
   // True while healthy, false once shutdown began: what /readyz says. Any thread.
   bool serving() const;
@@ -72,13 +74,15 @@ class ServerProcess {
   void ProbeHealth();  // the probe thread
   // Health NOT_SERVING for good. False when that was done before.
   bool StopProbe();
-  void Stop(absl::Time deadline);
+  // Running RPCs may go on for `timeout`.
+  void Stop(absl::Duration timeout);
 
   const ServerOptions options_;
   const ServedProgram program_;
   const Logger logger_;
-  HostPort address_;
   HealthService health_;
+  std::unique_ptr<ConnectionListener> listener_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
 
   mutable std::mutex mu_;

@@ -1,5 +1,6 @@
 #include "server/rpc/status_mapping.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -17,6 +18,16 @@ namespace {
 // Trailing metadata is limited to 8 KiB by default, and the message stands in it several times.
 constexpr size_t kMaxMessageBytes = 1000;
 
+// A server that restarts is back after about this long.
+constexpr absl::Duration kUnavailableRetryDelay = absl::Seconds(1);
+
+// When to try again; nothing when waiting does not help.
+std::optional<absl::Duration> DelayBeforeRetry(const absl::Status& status) {
+  const std::optional<absl::Duration> delay = RetryDelayOf(status);
+  if (!delay && absl::IsUnavailable(status)) return kUnavailableRetryDelay;
+  return delay;
+}
+
 std::string Shortened(absl::string_view message) {
   if (message.size() <= kMaxMessageBytes) return std::string(message);
   size_t end = kMaxMessageBytes;
@@ -33,7 +44,7 @@ void AddDetails(const absl::Status& status, std::string_view request_id,
     violation->set_description(proto->message());
     proto->add_details()->PackFrom(bad_request);
   }
-  if (auto delay = RetryDelayOf(status)) {
+  if (auto delay = DelayBeforeRetry(status)) {
     google::rpc::RetryInfo retry;
     *retry.mutable_retry_delay() = ToProtoDuration(*delay);
     proto->add_details()->PackFrom(retry);

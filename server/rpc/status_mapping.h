@@ -14,8 +14,9 @@ namespace windowkv {
 inline constexpr std::string_view kErrorDomain = "windowkv.v1";
 
 // `status` with its facts as google.rpc details: BadRequest for the field it names, RetryInfo for
-// its retry delay, QuotaFailure when it is RESOURCE_EXHAUSTED, and ErrorInfo {reason: the code's
-// name, domain, request_id} always. OK stays plain OK.
+// its retry delay (a second for an UNAVAILABLE that says none), QuotaFailure when it is
+// RESOURCE_EXHAUSTED, and ErrorInfo {reason: the code's name, domain, request_id} always. OK stays
+// plain OK.
 grpc::Status ToGrpcStatus(const absl::Status& status, std::string_view request_id);
 
 // Code, message, and from the details the field and the retry delay (FieldOf, RetryDelayOf).

@@ -11,8 +11,8 @@ namespace windowkv {
 
 // Credentials to listen with: plain text when no file is named, TLS with certificate and key,
 // mutual TLS with a client authority as well. INVALID_ARGUMENT: a certificate without its key or
-// the inverse, a client authority without them, a file that is not PEM. NOT_FOUND: a file that
-// cannot be read.
+// the inverse or another's, a client authority without them, a file that is not PEM. NOT_FOUND: a
+// file that cannot be read.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const TlsFiles& files);
 

@@ -31,6 +31,7 @@ class ChildProcess {
   // All lines to the end of the output.
   absl::StatusOr<std::vector<std::string>> ReadLines(absl::Duration timeout);
 
+  pid_t pid() const { return pid_; }
   void Signal(int signal) const;
   // The exit code, 128 + N for a program killed by signal N. DEADLINE_EXCEEDED: it still runs.
   absl::StatusOr<int> Wait(absl::Duration timeout);

@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/running_servers.h"
 
@@ -35,17 +34,6 @@ class ProcessLifeTest : public ::testing::Test {
       ASSERT_FALSE(message->has_finished());
       if (message->has_chunk()) return;
     }
-  }
-
-  // Asks until nothing runs and every block is free.
-  bool AllBlocksBecomeFree() {
-    const absl::Time deadline = absl::Now() + kPatience;
-    while (absl::Now() < deadline) {
-      const auto load = GetLoad(servers_.generation.grpc);
-      if (!load.ok()) return false;
-      if (load->running() == 0 && load->free_kv_blocks() == load->total_kv_blocks()) return true;
-    }
-    return false;
   }
 
   static int ExitCode(ChildProcess& process) {
@@ -81,7 +69,7 @@ TEST_F(ProcessLifeTest, AKilledClientFreesItsBlocks) {
 
   client->Signal(SIGKILL);
   EXPECT_EQ(ExitCode(*client), 128 + SIGKILL);
-  EXPECT_TRUE(AllBlocksBecomeFree());
+  EXPECT_TRUE(WaitUntilIdle(servers_.generation.grpc).ok());
 }
 
 TEST_F(ProcessLifeTest, AnInterruptedClientCancelsAndExitsWith130) {
@@ -89,7 +77,7 @@ TEST_F(ProcessLifeTest, AnInterruptedClientCancelsAndExitsWith130) {
   ASSERT_NO_FATAL_FAILURE(StartStream("8000", &client));
   client->Signal(SIGINT);
   EXPECT_EQ(ExitCode(*client), 130);
-  EXPECT_TRUE(AllBlocksBecomeFree());
+  EXPECT_TRUE(WaitUntilIdle(servers_.generation.grpc).ok());
 }
 
 TEST_F(ProcessLifeTest, ATerminatedBackendFinishesItsStreams) {

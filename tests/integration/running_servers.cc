@@ -43,12 +43,14 @@ void SetDeadline(grpc::ClientContext* context) {
 }  // namespace
 
 absl::StatusOr<RunningServer> StartServer(const std::string& name,
-                                          const std::vector<std::string>& flags) {
-  std::vector<std::string> argv = {ProgramPath(name), "--listen", "127.0.0.1:0", "--http",
+                                          const std::vector<std::string>& flags,
+                                          const ServerPlace& place) {
+  std::vector<std::string> argv = {ProgramPath(name), "--listen", place.listen, "--http",
                                    "127.0.0.1:0"};
   argv.insert(argv.end(), flags.begin(), flags.end());
   RunningServer server;
-  WINDOWKV_ASSIGN_OR_RETURN(server.process, ChildProcess::Start(argv, NewErrorFile(name)));
+  const std::string errors = place.error_file.empty() ? NewErrorFile(name) : place.error_file;
+  WINDOWKV_ASSIGN_OR_RETURN(server.process, ChildProcess::Start(argv, errors));
   WINDOWKV_ASSIGN_OR_RETURN(const auto line, server.process->ReadLine(kPatience));
   const std::vector<std::string> words = absl::StrSplit(line.value_or(""), ' ');
   if (words.size() != 6 || words[0] != name || words[1] != "ready:" || words[2] != "grpc" ||
@@ -62,29 +64,35 @@ absl::StatusOr<RunningServer> StartServer(const std::string& name,
   return server;
 }
 
-absl::Status WaitUntilServing(const std::string& grpc) {
+std::vector<std::string> ModelFlags(const std::string& name) {
+  return {"--model", ModelPath(name)};
+}
+
+absl::Status WaitUntilServing(const std::string& grpc, bool serving) {
+  using grpc::health::v1::HealthCheckResponse;
+  const auto wanted = serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
   auto stub = grpc::health::v1::Health::NewStub(Connect(grpc));
   grpc::ClientContext context;
   SetDeadline(&context);
   auto reader = stub->Watch(&context, grpc::health::v1::HealthCheckRequest());
   grpc::health::v1::HealthCheckResponse response;
   while (reader->Read(&response)) {
-    if (response.status() == grpc::health::v1::HealthCheckResponse::SERVING) {
+    if (response.status() == wanted) {
       context.TryCancel();
       return absl::OkStatus();
     }
   }
-  return absl::UnavailableError(
-      absl::StrCat(grpc, " does not serve: ", reader->Finish().error_message()));
+  return absl::UnavailableError(absl::StrCat(grpc, " does not become ",
+                                             HealthCheckResponse::ServingStatus_Name(wanted), ": ",
+                                             reader->Finish().error_message()));
 }
 
 absl::StatusOr<RunningServers> RunningServers::Start() {
   RunningServers servers;
-  WINDOWKV_ASSIGN_OR_RETURN(
-      servers.classifier,
-      StartServer("windowkv-classifier", {"--model", ModelPath("task_classifier")}));
-  WINDOWKV_ASSIGN_OR_RETURN(
-      servers.generation, StartServer("windowkv-generation", {"--model", ModelPath("demo_llama")}));
+  WINDOWKV_ASSIGN_OR_RETURN(servers.classifier,
+                            StartServer("windowkv-classifier", ModelFlags("task_classifier")));
+  WINDOWKV_ASSIGN_OR_RETURN(servers.generation,
+                            StartServer("windowkv-generation", ModelFlags("demo_llama")));
   WINDOWKV_ASSIGN_OR_RETURN(
       servers.router, StartServer("windowkv-router", {"--classifier", servers.classifier.grpc,
                                                       "--generation", servers.generation.grpc}));
@@ -109,6 +117,19 @@ absl::StatusOr<v1::Load> GetLoad(const std::string& grpc) {
   const grpc::Status status = stub->GetLoad(&context, v1::GetLoadRequest(), &load);
   if (!status.ok()) return absl::UnavailableError(status.error_message());
   return load;
+}
+
+absl::Status WaitUntilIdle(const std::string& grpc) {
+  const absl::Time deadline = absl::Now() + kPatience;
+  absl::StatusOr<v1::Load> load;
+  do {
+    WINDOWKV_ASSIGN_OR_RETURN(load, GetLoad(grpc));
+    if (load->running() == 0 && load->waiting() == 0 &&
+        load->free_kv_blocks() == load->total_kv_blocks()) {
+      return absl::OkStatus();
+    }
+  } while (absl::Now() < deadline);
+  return absl::DeadlineExceededError(load->ShortDebugString());
 }
 
 absl::StatusOr<v1::GenerateResponse> ParseMessage(const std::string& line) {

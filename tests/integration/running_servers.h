@@ -22,12 +22,23 @@ struct RunningServer {
   std::string http;
 };
 
-// Starts build/PRESET/bin/`name` with --listen and --http on port 0, and reads its ready line.
-absl::StatusOr<RunningServer> StartServer(const std::string& name,
-                                          const std::vector<std::string>& flags);
+// Where a server listens, and its standard error goes; by default a free port and a file.
+struct ServerPlace {
+  std::string listen = "127.0.0.1:0";
+  std::string error_file = {};
+};
 
-// OK once the health service at `grpc` says SERVING for the whole server.
-absl::Status WaitUntilServing(const std::string& grpc);
+// Starts build/PRESET/bin/`name` with --http on port 0, and reads its ready line.
+absl::StatusOr<RunningServer> StartServer(const std::string& name,
+                                          const std::vector<std::string>& flags,
+                                          const ServerPlace& place = {});
+
+// The flag and the directory of a model of deploy/models.
+std::vector<std::string> ModelFlags(const std::string& name);
+
+// OK once the health service at `grpc` says for the whole server that it is serving, or that it is
+// not.
+absl::Status WaitUntilServing(const std::string& grpc, bool serving = true);
 
 // Classifier, generation server and router with the models of deploy/models, all SERVING.
 struct RunningServers {
@@ -44,6 +55,9 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> StartClient(
 
 // What the server at `grpc` says of its load.
 absl::StatusOr<v1::Load> GetLoad(const std::string& grpc);
+
+// Asks the server at `grpc` until nothing runs or waits there and every block is free.
+absl::Status WaitUntilIdle(const std::string& grpc);
 
 // A message that `windowkv generate --json` printed.
 absl::StatusOr<v1::GenerateResponse> ParseMessage(const std::string& line);

@@ -2,6 +2,7 @@
 #define WINDOWKV_TESTS_SERVER_GENERATION_GENERATION_SERVICE_FIXTURE_H_
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -18,8 +19,10 @@
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
+#include "grpcpp/support/channel_arguments.h"
 #include "gtest/gtest.h"
 #include "server/generation/generation_service.h"
+#include "server/rpc/slow_readers.h"
 #include "tests/testing/fake_engine.h"
 
 namespace windowkv::testing {
@@ -73,14 +76,17 @@ class Call {
 // A generation service on loopback around a fake engine.
 class GenerationServiceTest : public ::testing::Test {
  protected:
-  GenerationServiceTest() {
+  explicit GenerationServiceTest(absl::Duration slow_reader_timeout = absl::InfiniteDuration())
+      : slow_readers_(slow_reader_timeout, [this] { found_slow_.set_value(); }) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
-    stub_ = v1::GenerationService::NewStub(grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
-                                                               grpc::InsecureChannelCredentials()));
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(-1);
+    stub_ = v1::GenerationService::NewStub(grpc::CreateCustomChannel(
+        "127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials(), arguments));
   }
   ~GenerationServiceTest() override { server_->Shutdown(absl::ToChronoTime(absl::Now())); }
 
@@ -100,7 +106,9 @@ class GenerationServiceTest : public ::testing::Test {
 
   FakeEngine engine_;
   CountingMetrics metrics_;
-  GenerationServiceImpl service_{&engine_, &metrics_, Logger::Silent()};
+  std::promise<void> found_slow_;  // a client was found not to read on
+  SlowReaders slow_readers_;
+  GenerationServiceImpl service_{&engine_, &metrics_, Logger::Silent(), &slow_readers_};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::GenerationService::Stub> stub_;
 };

@@ -135,6 +135,12 @@ TEST_F(PrometheusEngineMetricsTest, StateGivesTheGauges) {
   EXPECT_EQ(Value("windowkv_kv_saved_now_bytes"), 2200);
 }
 
+TEST_F(PrometheusEngineMetricsTest, SlowReadersAreCounted) {
+  EXPECT_EQ(Value("windowkv_slow_readers_total"), 0);
+  metrics_.OnSlowReader();
+  EXPECT_EQ(Value("windowkv_slow_readers_total"), 1);
+}
+
 TEST_F(PrometheusEngineMetricsTest, AnEmptyStateDividesByNothing) {
   metrics_.OnState({});
   EXPECT_EQ(Value("windowkv_kv_pool_utilization_ratio"), 0);

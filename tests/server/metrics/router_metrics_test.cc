@@ -22,6 +22,7 @@ TEST(RouterMetricsTest, EventsBecomeSamples) {
   metrics.OnOpenStreams("10.0.0.1:50051", 7);
   metrics.OnRequestEnded(absl::StatusCode::kOk, absl::Seconds(3));
   metrics.OnForwarded(absl::Milliseconds(12));
+  metrics.OnSlowReader();
   const PrometheusText text = Scrape(registry);
   EXPECT_EQ(text.Value("windowkv_router_classified_total{task=\"aggregation\"}"), 1);
   EXPECT_EQ(text.Value("windowkv_router_classify_seconds_sum"), 0.01);
@@ -38,6 +39,7 @@ TEST(RouterMetricsTest, EventsBecomeSamples) {
   EXPECT_EQ(text.Value("windowkv_router_requests_total{code=\"OK\"}"), 1);
   EXPECT_EQ(text.Value("windowkv_router_request_duration_seconds_sum"), 3);
   EXPECT_EQ(text.Value("windowkv_router_forward_delay_seconds_sum"), 0.012);
+  EXPECT_EQ(text.Value("windowkv_router_slow_readers_total"), 1);
 }
 
 }  // namespace

@@ -27,6 +27,27 @@ TEST(ForwardedStatusTest, ALostConnectionGetsDetailsAndNamesTheBackend) {
   EXPECT_TRUE(RetryDelayOf(FromGrpcStatus(forwarded)).has_value());
 }
 
+TEST(ForwardedStatusTest, WhatGrpcSaysOfABrokenConnectionIsUnavailable) {
+  for (const grpc::StatusCode code : {grpc::StatusCode::INTERNAL, grpc::StatusCode::UNKNOWN}) {
+    const grpc::Status broken(code, "Received RST_STREAM with error code 2");
+    const absl::Status forwarded = FromGrpcStatus(ForwardedStatus(broken, "b:1", "r1"));
+    EXPECT_TRUE(absl::IsUnavailable(forwarded)) << forwarded;
+    EXPECT_TRUE(RetryDelayOf(forwarded).has_value());
+  }
+}
+
+TEST(ForwardedStatusTest, ABackendsOwnInternalErrorStaysOne) {
+  const grpc::Status bug = testing::DetailedStatus(grpc::StatusCode::INTERNAL, "a bug", "", 1);
+  EXPECT_EQ(ForwardedStatus(bug, "b:1", "r1").error_code(), grpc::StatusCode::INTERNAL);
+}
+
+TEST(ForwardedStatusTest, AMessageThatABackendFindsTooLongStaysExhausted) {
+  const grpc::Status too_long(grpc::StatusCode::RESOURCE_EXHAUSTED, "Received message larger");
+  const grpc::Status forwarded = ForwardedStatus(too_long, "b:1", "r1");
+  EXPECT_EQ(forwarded.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_FALSE(forwarded.error_details().empty());
+}
+
 TEST(ForwardedStatusTest, OkStaysOk) {
   EXPECT_TRUE(ForwardedStatus(grpc::Status::OK, "b:1", "r1").ok());
 }

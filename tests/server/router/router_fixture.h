@@ -28,6 +28,7 @@ class RouterFixture : public ::testing::Test {
     bool classifier = true;
     absl::Duration classifier_timeout = absl::Seconds(20);
     int max_retries = 2;
+    absl::Duration slow_reader_timeout = absl::InfiniteDuration();
   };
 
   // A backend as the test sees it; `server` may be reset to take it down.
@@ -60,10 +61,14 @@ class RouterFixture : public ::testing::Test {
     poller_ = std::make_unique<LoadPoller>(
         pool_.get(),
         LoadPoller::Options{.interval = absl::InfiniteDuration(), .timeout = absl::Seconds(20)});
+    slow_readers_ = std::make_unique<SlowReaders>(options.slow_reader_timeout,
+                                                  [this] { metrics_.OnSlowReader(); });
     service_ =
         std::make_unique<RoutedGenerationService>(RelayContext{.pool = pool_.get(),
                                                                .decider = decider_.get(),
                                                                .metrics = &metrics_,
+                                                               .open_relays = &open_relays_,
+                                                               .slow_readers = slow_readers_.get(),
                                                                .logger = Logger::Silent(),
                                                                .max_retries = options.max_retries});
     server_ = std::make_unique<testing::FakeServer>(service_.get());
@@ -107,6 +112,8 @@ class RouterFixture : public ::testing::Test {
   std::unique_ptr<BackendPool> pool_;
   std::unique_ptr<TaskDecider> decider_;
   std::unique_ptr<LoadPoller> poller_;
+  OpenRelays open_relays_;
+  std::unique_ptr<SlowReaders> slow_readers_;
   std::unique_ptr<RoutedGenerationService> service_;
   std::unique_ptr<testing::FakeServer> server_;
   std::unique_ptr<v1::GenerationService::Stub> stub_;

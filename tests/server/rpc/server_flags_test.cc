@@ -44,19 +44,40 @@ TEST(ServerFlagsTest, TheDefaultsListenOnLoopback) {
 
 TEST(ServerFlagsTest, ReadsEveryCommonFlag) {
   ServerFlags flags = MakeFlags();
-  ASSERT_EQ(Parse(&flags, {"--listen=0.0.0.0:0", "--http", "[::1]:1", "--log-level=debug",
-                           "--drain-timeout=1m5s", "--max-message-bytes=2MiB", "--tls-cert=c",
-                           "--tls-key=k", "--tls-client-ca=ca"}),
-            std::nullopt);
+  ASSERT_EQ(
+      Parse(&flags,
+            {"--listen=0.0.0.0:0", "--http", "[::1]:1", "--log-level=debug", "--drain-timeout=1m5s",
+             "--max-message-bytes=2MiB", "--keepalive-time=3s", "--connection-memory=64MiB",
+             "--keepalive-timeout=2s", "--tls-cert=c", "--tls-key=k", "--tls-client-ca=ca"}),
+      std::nullopt);
   const ServerOptions& options = flags.options();
   EXPECT_EQ(options.listen, (HostPort{"0.0.0.0", 0}));
   EXPECT_EQ(options.http, (HostPort{"::1", 1}));
   EXPECT_EQ(options.log_level, "debug");
   EXPECT_EQ(options.drain_timeout, absl::Seconds(65));
   EXPECT_EQ(options.max_message_bytes, 2 << 20);
+  EXPECT_EQ(options.connection_memory_bytes, 64 << 20);
+  EXPECT_EQ(options.keepalive_time, absl::Seconds(3));
+  EXPECT_EQ(options.keepalive_timeout, absl::Seconds(2));
   EXPECT_EQ(options.tls.certificate_file, "c");
   EXPECT_EQ(options.tls.key_file, "k");
   EXPECT_EQ(options.tls.client_ca_file, "ca");
+}
+
+TEST(ServerFlagsTest, ASlowReaderTimeoutOfZeroIsNever) {
+  absl::Duration timeout = absl::Seconds(60);
+  ServerFlags defaults = MakeFlags();
+  defaults.AddSlowReaderTimeout(&timeout);
+  ASSERT_EQ(Parse(&defaults, {}), std::nullopt);
+  EXPECT_EQ(timeout, absl::Seconds(60));
+  ServerFlags given = MakeFlags();
+  given.AddSlowReaderTimeout(&timeout);
+  ASSERT_EQ(Parse(&given, {"--slow-reader-timeout=90s"}), std::nullopt);
+  EXPECT_EQ(timeout, absl::Seconds(90));
+  ServerFlags never = MakeFlags();
+  never.AddSlowReaderTimeout(&timeout);
+  ASSERT_EQ(Parse(&never, {"--slow-reader-timeout=0"}), std::nullopt);
+  EXPECT_EQ(timeout, absl::InfiniteDuration());
 }
 
 TEST(ServerFlagsTest, EveryFlagIsAnEnvironmentVariable) {
@@ -97,6 +118,9 @@ TEST(ServerFlagsTest, BadUsageIsOneLineNamingTheFlag) {
       {"--drain-timeout=soon",
        "--drain-timeout: expected a duration such as 30s or 1m30s, found \"soon\""},
       {"--drain-timeout=-1s", "-1s"},
+      {"--drain-timeout=inf", "found \"inf\""},
+      {"--keepalive-time=1ms", "--keepalive-time is 1ms, must be in [1s, 2h]"},
+      {"--keepalive-timeout=0", "--keepalive-timeout is 0"},
       {"--log-level=loud", "--log-level"},
       {"--max-message-bytes=12parsecs", "parsecs"},
       {"--no-such-flag=1", "--no-such-flag"},

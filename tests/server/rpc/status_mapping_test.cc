@@ -103,5 +103,12 @@ TEST(StatusMappingTest, DetailsThatDoNotParseAreLeftOut) {
   EXPECT_FALSE(FieldOf(back).has_value());
 }
 
+TEST(StatusMappingTest, UnavailableAlwaysSaysWhenToRetry) {
+  const absl::Status plain = FromGrpcStatus(ToGrpcStatus(absl::UnavailableError("draining"), "r"));
+  EXPECT_EQ(RetryDelayOf(plain), absl::Seconds(1));
+  const absl::Status own = WithRetryDelay(absl::UnavailableError("draining"), absl::Seconds(7));
+  EXPECT_EQ(RetryDelayOf(FromGrpcStatus(ToGrpcStatus(own, "r"))), absl::Seconds(7));
+}
+
 }  // namespace
 }  // namespace windowkv
