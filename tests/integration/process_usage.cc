@@ -13,20 +13,21 @@
 namespace windowkv::testing {
 namespace {
 
-// A line such as "VmRSS:	 1234 kB" of /proc/PID/status.
-int64_t StatusBytes(pid_t pid, const std::string& key) {
+// The number in a line such as "VmRSS:	 1234 kB" of /proc/PID/status.
+int64_t StatusNumber(pid_t pid, const std::string& key) {
   std::ifstream file(absl::StrCat("/proc/", pid, "/status"));
   for (std::string word; file >> word;) {
-    int64_t kilobytes = 0;
-    if (word == key && file >> kilobytes) return kilobytes << 10;
+    int64_t number = 0;
+    if (word == key && file >> number) return number;
   }
   return 0;
 }
 
 }  // namespace
 
-int64_t ResidentBytes(pid_t pid) { return StatusBytes(pid, "VmRSS:"); }
-int64_t PeakResidentBytes(pid_t pid) { return StatusBytes(pid, "VmHWM:"); }
+int64_t ResidentBytes(pid_t pid) { return StatusNumber(pid, "VmRSS:") << 10; }
+int64_t PeakResidentBytes(pid_t pid) { return StatusNumber(pid, "VmHWM:") << 10; }
+int Threads(pid_t pid) { return static_cast<int>(StatusNumber(pid, "Threads:")); }
 
 int OpenFileDescriptors(pid_t pid) {
   std::error_code error;

@@ -12,6 +12,7 @@ int64_t ResidentBytes(pid_t pid);
 // The most it ever was.
 int64_t PeakResidentBytes(pid_t pid);
 int OpenFileDescriptors(pid_t pid);
+int Threads(pid_t pid);
 
 // Leaves the process room for `spare` file descriptors more than it has open.
 void AllowFileDescriptors(pid_t pid, int spare);
