@@ -7,8 +7,11 @@
 namespace windowkv {
 namespace {
 
+// CANCELLED: gRPC's answer to a call that reaches a server in the moment of its shutdown. Who
+// cancels here is the client, whom no status reaches.
 bool IsBrokenConnection(grpc::StatusCode code) {
-  return code == grpc::StatusCode::INTERNAL || code == grpc::StatusCode::UNKNOWN;
+  return code == grpc::StatusCode::INTERNAL || code == grpc::StatusCode::UNKNOWN ||
+         code == grpc::StatusCode::CANCELLED;
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ bool IsOwnUnavailable(const grpc::Status& status);
 
 // A backend's status as the client gets it: unchanged when the backend gave details, else with
 // details of the router's, the backend named in the message, and a retry delay for UNAVAILABLE. An
-// INTERNAL or UNKNOWN without details is gRPC's word for a connection that broke, so it becomes
-// UNAVAILABLE.
+// INTERNAL, UNKNOWN or CANCELLED without details is gRPC's word for a connection that broke or a
+// server that was shutting down, so it becomes UNAVAILABLE.
 grpc::Status ForwardedStatus(const grpc::Status& status, std::string_view backend,
                              std::string_view request_id);
 

@@ -28,7 +28,8 @@ TEST(ForwardedStatusTest, ALostConnectionGetsDetailsAndNamesTheBackend) {
 }
 
 TEST(ForwardedStatusTest, WhatGrpcSaysOfABrokenConnectionIsUnavailable) {
-  for (const grpc::StatusCode code : {grpc::StatusCode::INTERNAL, grpc::StatusCode::UNKNOWN}) {
+  for (const grpc::StatusCode code :
+       {grpc::StatusCode::INTERNAL, grpc::StatusCode::UNKNOWN, grpc::StatusCode::CANCELLED}) {
     const grpc::Status broken(code, "Received RST_STREAM with error code 2");
     const absl::Status forwarded = FromGrpcStatus(ForwardedStatus(broken, "b:1", "r1"));
     EXPECT_TRUE(absl::IsUnavailable(forwarded)) << forwarded;
