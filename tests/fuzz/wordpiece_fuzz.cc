@@ -44,7 +44,7 @@ absl::Status CheckEnds(const WordPiece& pieces, std::string_view text,
 }  // namespace
 
 // Three bytes, then a text for the classifier's vocabulary. The lowest bit of the first byte says
-// whether special tokens are read, the next three, all set, that the text is made long; the others
+// whether special tokens are read, the rest, when it is 7, that the text is made long; the others
 // are the pieces at either end.
 absl::Status FuzzWordPiece(std::string_view input) {
   static const auto pieces = WordPiece::Load(SourceFile("deploy/models/task_classifier"));
@@ -55,7 +55,7 @@ absl::Status FuzzWordPiece(std::string_view input) {
   const int32_t head = bytes.Byte();
   const int32_t tail = bytes.Byte();
   std::string text(bytes.Rest());
-  if ((choice & 14) == 14 && !text.empty()) {
+  if (choice >> 1 == 7 && !text.empty()) {
     while (text.size() < kLongText) text += bytes.Rest();
   }
   const std::vector<int32_t> ids = (*pieces)->Encode(text, special);
