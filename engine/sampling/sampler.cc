@@ -64,12 +64,14 @@ typedef int32_t IntLanes __attribute__((vector_size(16)));
 constexpr int32_t kLanes = 4;
 constexpr int32_t kChains = 4;  // so that no comparison waits for the one before it
 
-// The highest logit; nothing when one is not a number or none is finite. In vectors that every
-// processor has: this reads the whole vocabulary for every token of every sequence.
-std::optional<float> Highest(const float* logits, int32_t count) {
+// The lowest id of the highest logit; nothing when a logit is not a number or none is finite. In
+// vectors that every processor has: this reads the whole vocabulary for every token of every
+// sequence.
+std::optional<int32_t> ArgMax(const float* logits, int32_t count) {
   constexpr float kLowest = -std::numeric_limits<float>::infinity();
   Lanes highest[kChains];
   std::fill_n(highest, kChains, Lanes{kLowest, kLowest, kLowest, kLowest});
+  IntLanes first[kChains] = {};  // of the run of logits in which a lane's highest stands
   IntLanes not_numbers = {};
   int32_t i = 0;
   for (; i + kLanes * kChains <= count; i += kLanes * kChains) {
@@ -77,28 +79,32 @@ std::optional<float> Highest(const float* logits, int32_t count) {
       Lanes x;
       std::memcpy(&x, logits + i + chain * kLanes, sizeof(x));
       not_numbers |= x != x;
-      highest[chain] = x > highest[chain] ? x : highest[chain];
+      const IntLanes higher = x > highest[chain];
+      highest[chain] = higher ? x : highest[chain];
+      first[chain] = higher ? IntLanes{i, i, i, i} : first[chain];
     }
   }
   float best = kLowest;
+  int32_t id = count;
   bool are_numbers = true;
+  const auto consider = [&](float logit, int32_t at) {
+    if (logit > best || (logit == best && at < id)) {
+      best = logit;
+      id = at;
+    }
+  };
   for (int32_t lane = 0; lane < kLanes; ++lane) {
     are_numbers = are_numbers && not_numbers[lane] == 0;
-    for (const Lanes& some : highest) best = std::max(best, some[lane]);
+    for (int32_t chain = 0; chain < kChains; ++chain) {
+      consider(highest[chain][lane], first[chain][lane] + chain * kLanes + lane);
+    }
   }
   for (; i < count; ++i) {
     are_numbers = are_numbers && !std::isnan(logits[i]);
-    best = std::max(best, logits[i]);
+    consider(logits[i], i);
   }
   if (!are_numbers || !std::isfinite(best)) return std::nullopt;
-  return best;
-}
-
-// The lowest id of the highest logit; nothing where Highest finds none.
-std::optional<int32_t> ArgMax(const float* logits, int32_t count) {
-  const std::optional<float> highest = Highest(logits, count);
-  if (!highest) return std::nullopt;
-  return static_cast<int32_t>(std::find(logits, logits + count, *highest) - logits);
+  return id;
 }
 
 void FillLogprobs(const float* logits, int32_t vocab_size, int32_t best, int32_t count,

@@ -70,6 +70,8 @@ TEST(SamplerTest, FindsTheHighestLogitAndWhatIsNoNumberAtEveryPlaceOfALongVocabu
       logits[place] = -1;
       Sampler sampler({}, {}, {});
       EXPECT_EQ(SampleOnce(sampler, logits)->id, static_cast<int32_t>(place));
+      logits[size - 1] = -1;  // a tie, which the lower id wins
+      EXPECT_EQ(SampleOnce(sampler, logits)->id, static_cast<int32_t>(place));
       logits[place] = std::numeric_limits<float>::quiet_NaN();
       EXPECT_EQ(SampleOnce(sampler, logits).status().code(), absl::StatusCode::kInternal) << place;
     }
