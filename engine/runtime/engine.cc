@@ -135,7 +135,7 @@ void LlamaEngine::Prepare(PendingRequest pending) {
                           : MakeSequence(pending);
   if (sequence.ok()) return loop_.Add(*std::move(sequence));
   metrics_->OnRequestFailed(sequence.status().code());
-  queue_.OnEnded(/*was_admitted=*/false, pending.bytes);
+  queue_.OnEnded(RequestQueue::Stage::kWaiting, pending.bytes);
   stream->Push(sequence.status());
 }
 

@@ -174,7 +174,7 @@ void EngineLoop::Step(const Batch& batch) {
 
 void EngineLoop::OnAdmitted(Sequence* sequence) {
   if (sequence->preemptions > 0) return;  // has been accepted before
-  queue_->OnAdmitted(sequence->queued_bytes, sequence->admitted);
+  queue_->OnAdmitted(sequence->queued_bytes);
   ReportState();
   sequence->stream->Push(AcceptedEvent{static_cast<int32_t>(sequence->prompt.size()),
                                        sequence->task, sequence->plan.config});
@@ -242,6 +242,7 @@ void EngineLoop::Advance(Sequence* sequence, float* logits, int32_t vocab_size) 
   const absl::Duration now = MonotonicNow();
   if (sequence->output.size() == 1) {
     sequence->first_token = now;
+    queue_->OnRead(now);
     metrics_->OnFirstToken(now - sequence->arrival);
   } else {
     metrics_->OnNextToken(now - sequence->last_token);
@@ -263,7 +264,7 @@ void EngineLoop::Finish(Sequence* sequence, SequenceOutput::End end) {
   std::shared_ptr<TokenStream> stream = sequence->stream;
   scheduler_.Remove(sequence);
   ReportState();
-  queue_->OnEnded(/*was_admitted=*/true, /*bytes=*/0);
+  queue_->OnEnded(RequestQueue::Stage::kRead, /*bytes=*/0);
   stream->Push(std::move(event));
 }
 
@@ -274,10 +275,13 @@ void EngineLoop::Fail(const Sequence* sequence, const absl::Status& status) {
   runner_->Forget(sequence);
   std::shared_ptr<TokenStream> stream = sequence->stream;
   const bool was_admitted = sequence->cache.has_value() || sequence->preemptions > 0;
+  const RequestQueue::Stage stage = !was_admitted              ? RequestQueue::Stage::kWaiting
+                                    : sequence->output.empty() ? RequestQueue::Stage::kUnread
+                                                               : RequestQueue::Stage::kRead;
   const int64_t bytes = sequence->queued_bytes;
   scheduler_.Remove(sequence);
   ReportState();
-  queue_->OnEnded(was_admitted, bytes);
+  queue_->OnEnded(stage, bytes);
   stream->Push(status);
 }
 

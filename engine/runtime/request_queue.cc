@@ -44,11 +44,12 @@ absl::Status RequestQueue::RefusalLocked(int64_t bytes) const {
                                                      waiting_bytes_, " bytes wait, with ", bytes,
                                                      " more it would hold over ", limits_.bytes));
   }
-  if (limits_.wait > absl::ZeroDuration() && interval_ && *interval_ * waiting_ > limits_.wait) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the request would wait about ",
-        absl::FormatDuration(absl::Trunc(*interval_ * waiting_, absl::Milliseconds(1))),
-        ", the server's limit is ", absl::FormatDuration(limits_.wait)));
+  const std::optional<absl::Duration> wait = ExpectedWaitLocked();
+  if (limits_.wait > absl::ZeroDuration() && wait && *wait > limits_.wait) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the request would wait about ",
+                     absl::FormatDuration(absl::Trunc(*wait, absl::Milliseconds(1))),
+                     ", the server's limit is ", absl::FormatDuration(limits_.wait)));
   }
   return absl::OkStatus();
 }
@@ -58,32 +59,43 @@ void RequestQueue::LeaveLocked(int64_t bytes) {
   waiting_bytes_ -= bytes;
 }
 
-void RequestQueue::OnAdmitted(int64_t bytes, absl::Duration now) {
+void RequestQueue::OnAdmitted(int64_t bytes) {
   std::lock_guard<std::mutex> lock(mu_);
   LeaveLocked(bytes);
-  ++running_;
-  if (last_admitted_) {
-    const absl::Duration interval = now - *last_admitted_;
-    interval_ = interval_ ? *interval_ + kNewest * (interval - *interval_) : interval;
-  }
-  // What comes into an empty queue says nothing of how fast a full one moves.
-  last_admitted_ = waiting_ > 0 ? std::optional(now) : std::nullopt;
+  ++unread_;
 }
 
-void RequestQueue::OnEnded(bool was_admitted, int64_t bytes) {
+void RequestQueue::OnRead(absl::Duration now) {
   std::lock_guard<std::mutex> lock(mu_);
-  if (was_admitted) {
-    --running_;
-  } else {
-    LeaveLocked(bytes);
+  --unread_;
+  ++read_;
+  if (last_read_) {
+    const absl::Duration interval = now - *last_read_;
+    interval_ = interval_ ? *interval_ + kNewest * (interval - *interval_) : interval;
   }
-  if (waiting_ + running_ == 0) idle_cv_.notify_all();
+  // What is read as it comes says nothing of how fast a queue moves.
+  last_read_ = waiting_ + unread_ > 0 ? std::optional(now) : std::nullopt;
+}
+
+void RequestQueue::OnEnded(Stage stage, int64_t bytes) {
+  std::lock_guard<std::mutex> lock(mu_);
+  switch (stage) {
+    case Stage::kWaiting:
+      LeaveLocked(bytes);
+      break;
+    case Stage::kUnread:
+      --unread_;
+      break;
+    case Stage::kRead:
+      --read_;
+  }
+  if (waiting_ + unread_ + read_ == 0) idle_cv_.notify_all();
 }
 
 bool RequestQueue::WaitUntilIdle(absl::Duration timeout) {
   std::unique_lock<std::mutex> lock(mu_);
   return idle_cv_.wait_for(lock, absl::ToChronoNanoseconds(timeout),
-                           [this]() { return waiting_ + running_ == 0; });
+                           [this]() { return waiting_ + unread_ + read_ == 0; });
 }
 
 int32_t RequestQueue::waiting() const {
@@ -93,13 +105,17 @@ int32_t RequestQueue::waiting() const {
 
 int32_t RequestQueue::running() const {
   std::lock_guard<std::mutex> lock(mu_);
-  return running_;
+  return unread_ + read_;
 }
 
 std::optional<absl::Duration> RequestQueue::ExpectedWait() const {
   std::lock_guard<std::mutex> lock(mu_);
+  return ExpectedWaitLocked();
+}
+
+std::optional<absl::Duration> RequestQueue::ExpectedWaitLocked() const {
   if (!interval_) return std::nullopt;
-  return *interval_ * waiting_;
+  return *interval_ * (waiting_ + unread_);
 }
 
 }  // namespace windowkv

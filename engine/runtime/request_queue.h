@@ -20,7 +20,7 @@ class RequestQueue {
   struct Limits {
     int32_t requests = 256;
     int64_t bytes = int64_t{256} << 20;  // of prompts
-    // A request that would wait longer is refused; zero: none is for that.
+    // A request whose prompt's turn to be read would come later is refused; zero: none is for that.
     absl::Duration wait = absl::ZeroDuration();
   };
 
@@ -30,20 +30,24 @@ class RequestQueue {
   // that exceeds a limit; an empty queue takes any prompt.
   absl::Status Enter(int64_t bytes);
 
-  void OnAdmitted(int64_t bytes, absl::Duration now);
-  void OnEnded(bool was_admitted, int64_t bytes);
+  // How far a request had come.
+  enum class Stage { kWaiting, kUnread, kRead };
+  void OnAdmitted(int64_t bytes);
+  void OnRead(absl::Duration now);  // its first token has come
+  void OnEnded(Stage stage, int64_t bytes);
 
   // False when `timeout` passed first.
   bool WaitUntilIdle(absl::Duration timeout);
 
   int32_t waiting() const;
-  int32_t running() const;
-  // How long a request that comes now waits, by the queue's length and pace; nothing when the pace
-  // is not known yet.
+  int32_t running() const;  // unread ones too
+  // How long a request that comes now waits until it is its turn to be read, by the number before
+  // it and the queue's pace; nothing when the pace is not known yet.
   std::optional<absl::Duration> ExpectedWait() const;
 
  private:
   absl::Status RefusalLocked(int64_t bytes) const;
+  std::optional<absl::Duration> ExpectedWaitLocked() const;
   void LeaveLocked(int64_t bytes);
 
   const Limits limits_;
@@ -51,11 +55,12 @@ class RequestQueue {
   std::condition_variable idle_cv_;
   int32_t waiting_ WINDOWKV_GUARDED_BY(mu_) = 0;
   int64_t waiting_bytes_ WINDOWKV_GUARDED_BY(mu_) = 0;
-  int32_t running_ WINDOWKV_GUARDED_BY(mu_) = 0;
-  // Between two admissions while others wait; a moving average.
+  int32_t unread_ WINDOWKV_GUARDED_BY(mu_) = 0;
+  int32_t read_ WINDOWKV_GUARDED_BY(mu_) = 0;
+  // Between two prompts read to their ends while others wait for that; a moving average.
   std::optional<absl::Duration> interval_ WINDOWKV_GUARDED_BY(mu_);
-  // Of the last admission that left others waiting.
-  std::optional<absl::Duration> last_admitted_ WINDOWKV_GUARDED_BY(mu_);
+  // When the last prompt was read that left others unread.
+  std::optional<absl::Duration> last_read_ WINDOWKV_GUARDED_BY(mu_);
 };
 
 }  // namespace windowkv

@@ -24,7 +24,7 @@ TEST(RequestQueueTest, RefusesWhatExceedsTheNumberOfRequests) {
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(status.message()), HasSubstr("2 requests wait"));
   EXPECT_EQ(queue.waiting(), 2);
-  queue.OnEnded(/*was_admitted=*/false, 10);
+  queue.OnEnded(RequestQueue::Stage::kWaiting, 10);
   EXPECT_TRUE(queue.Enter(10).ok());
 }
 
@@ -34,7 +34,7 @@ TEST(RequestQueueTest, RefusesWhatExceedsTheBytesOfPromptsButTakesOneOfAnySize) 
   const absl::Status status = queue.Enter(1);
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(status.message()), HasSubstr("prompts of 1000 bytes wait"));
-  queue.OnAdmitted(1000, absl::Seconds(1));
+  queue.OnAdmitted(1000);
   EXPECT_TRUE(queue.Enter(60).ok());
   EXPECT_TRUE(queue.Enter(40).ok());
   EXPECT_FALSE(queue.Enter(1).ok());
@@ -45,7 +45,8 @@ TEST(RequestQueueTest, RetryDelayFollowsThePaceAtWhichTheQueueMoves) {
   Fill(queue, 8);
   EXPECT_EQ(RetryDelayOf(queue.Enter(10)), absl::Seconds(1));  // no pace yet
   for (int second = 1; second <= 50; ++second) {
-    queue.OnAdmitted(10, absl::Seconds(second));
+    queue.OnAdmitted(10);
+    queue.OnRead(absl::Seconds(second));
     Fill(queue, 8);
   }
   // Half of eight, one a second.
@@ -57,7 +58,8 @@ TEST(RequestQueueTest, TimesWithNobodyWaitingSayNothingOfThePace) {
   RequestQueue queue({.requests = 8});
   for (int hour = 0; hour < 3; ++hour) {
     Fill(queue, 1);
-    queue.OnAdmitted(10, absl::Hours(hour));
+    queue.OnAdmitted(10);
+    queue.OnRead(absl::Hours(hour));
   }
   EXPECT_EQ(queue.ExpectedWait(), std::nullopt);
 }
@@ -66,7 +68,8 @@ TEST(RequestQueueTest, RefusesWhatWouldWaitTooLong) {
   RequestQueue queue({.wait = absl::Seconds(3)});
   Fill(queue, 2);
   for (int second = 1; second <= 50; ++second) {
-    queue.OnAdmitted(10, absl::Seconds(second));
+    queue.OnAdmitted(10);
+    queue.OnRead(absl::Seconds(second));
     Fill(queue, 2);
   }
   Fill(queue, 3);
@@ -77,15 +80,30 @@ TEST(RequestQueueTest, RefusesWhatWouldWaitTooLong) {
   EXPECT_EQ(RetryDelayOf(status), absl::Seconds(2));
 }
 
+TEST(RequestQueueTest, PromptsThatRunButAreNotReadYetStandBeforeANewOne) {
+  RequestQueue queue({});
+  Fill(queue, 2);
+  for (int second = 1; second <= 50; ++second) {
+    queue.OnAdmitted(10);
+    if (second > 3) queue.OnRead(absl::Seconds(second));
+    Fill(queue, 2);
+  }
+  EXPECT_EQ(queue.ExpectedWait(), absl::Seconds(5));
+  queue.OnEnded(RequestQueue::Stage::kUnread, 0);
+  EXPECT_EQ(queue.ExpectedWait(), absl::Seconds(4));
+}
+
 TEST(RequestQueueTest, IsIdleWhenNobodyWaitsOrRuns) {
   RequestQueue queue({});
   EXPECT_TRUE(queue.WaitUntilIdle(absl::ZeroDuration()));
   Fill(queue, 1);
   EXPECT_FALSE(queue.WaitUntilIdle(absl::ZeroDuration()));
-  queue.OnAdmitted(10, absl::Seconds(1));
+  queue.OnAdmitted(10);
   EXPECT_EQ(queue.running(), 1);
   EXPECT_FALSE(queue.WaitUntilIdle(absl::ZeroDuration()));
-  queue.OnEnded(/*was_admitted=*/true, 0);
+  queue.OnRead(absl::Seconds(1));
+  EXPECT_EQ(queue.running(), 1);
+  queue.OnEnded(RequestQueue::Stage::kRead, 0);
   EXPECT_TRUE(queue.WaitUntilIdle(absl::ZeroDuration()));
 }
 
