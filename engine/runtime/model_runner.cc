@@ -77,6 +77,7 @@ absl::StatusOr<at::Tensor> ModelRunner::Decode(const std::vector<Sequence*>& bat
   const absl::Status status = CatchExceptions([&] {
     c10::InferenceMode guard;
     std::vector<DecodeRow> rows;
+    rows.reserve(batch.size());
     for (Sequence* sequence : batch) {
       rows.push_back({sequence->next_token(), sequence->next_position(), &*sequence->cache});
     }
