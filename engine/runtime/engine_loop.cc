@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "engine/base/monotonic_clock.h"
-#include "engine/base/status.h"
 #include "engine/runtime/request_end.h"
 
 namespace windowkv {
@@ -158,7 +156,7 @@ void EngineLoop::Step(const Batch& batch) {
     runner_->Forget(sequence);
     metrics_->OnPreempted();
   }
-  for (Sequence* sequence : batch.admitted) OnAdmitted(sequence);
+  AcceptAdmitted(batch.admitted);
   int64_t token_layers = 0;
   for (const PrefillWork& work : batch.prefill) {
     const Sequence& sequence = *work.sequence;
@@ -172,12 +170,17 @@ void EngineLoop::Step(const Batch& batch) {
   metrics_->OnStep(decoded, token_layers, MonotonicNow() - start);
 }
 
-void EngineLoop::OnAdmitted(Sequence* sequence) {
-  if (sequence->preemptions > 0) return;  // has been accepted before
-  queue_->OnAdmitted(sequence->queued_bytes);
+void EngineLoop::AcceptAdmitted(std::vector<Sequence*> admitted) {
+  // What was preempted has been accepted before.
+  std::erase_if(admitted, [](const Sequence* sequence) { return sequence->preemptions > 0; });
+  if (admitted.empty()) return;
+  for (const Sequence* sequence : admitted) queue_->OnAdmitted(sequence->queued_bytes);
+  // State first: who reads `accepted` may count on it.
   ReportState();
-  sequence->stream->Push(AcceptedEvent{static_cast<int32_t>(sequence->prompt.size()),
-                                       sequence->task, sequence->plan.config});
+  for (Sequence* sequence : admitted) {
+    sequence->stream->Push(AcceptedEvent{static_cast<int32_t>(sequence->prompt.size()),
+                                         sequence->task, sequence->plan.config});
+  }
 }
 
 void EngineLoop::RunPrefill(const PrefillWork& work) {

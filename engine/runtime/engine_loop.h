@@ -68,7 +68,7 @@ class EngineLoop {
   void EndCancelledAndExpired();
   void NoteStep(const Batch& batch);
   void Step(const Batch& batch);
-  void OnAdmitted(Sequence* sequence);
+  void AcceptAdmitted(std::vector<Sequence*> admitted);
   void RunPrefill(const PrefillWork& work);
   void RunDecode(const std::vector<Sequence*>& batch);
   // One sequence's share of a decode step.

@@ -72,7 +72,7 @@ class HostileInputTest : public ::testing::Test {
 
 TEST_F(HostileInputTest, AMessageOfAGigabyteIsRefused) {
   v1::GenerateRequest request;
-  request.set_text(std::string(1'000'000'000, 'x'));
+  request.mutable_text()->resize(1'000'000'000, 'x');
   ExpectRefused(request, GRPC_COMPRESS_NONE, grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 

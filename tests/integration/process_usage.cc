@@ -38,7 +38,7 @@ int OpenFileDescriptors(pid_t pid) {
 void AllowFileDescriptors(pid_t pid, int spare) {
   rlimit limit{};
   prlimit(pid, RLIMIT_NOFILE, nullptr, &limit);
-  limit.rlim_cur = static_cast<rlim_t>(OpenFileDescriptors(pid) + spare);
+  limit.rlim_cur = static_cast<rlim_t>(OpenFileDescriptors(pid)) + static_cast<rlim_t>(spare);
   prlimit(pid, RLIMIT_NOFILE, &limit, nullptr);
 }
 

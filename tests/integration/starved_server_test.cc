@@ -92,7 +92,7 @@ class HeldConnections {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     for (int i = 0; i < count; ++i) {
       fds_.push_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      connect(fds_.back(), reinterpret_cast<sockaddr*>(&address), sizeof(address));
+      EXPECT_EQ(connect(fds_.back(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
     }
   }
   ~HeldConnections() {

@@ -98,7 +98,9 @@ void TcpProxy::Connect() {
   client_fd_ = accept4(listener_fd_, nullptr, nullptr, SOCK_CLOEXEC);
   server_fd_ = NewSocket();
   const sockaddr_in address = Loopback(server_port_);
-  connect(server_fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  if (connect(server_fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    std::abort();
+  }
 }
 
 void TcpProxy::Forward(int from_fd, int to_fd) {

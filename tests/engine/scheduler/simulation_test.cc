@@ -82,14 +82,20 @@ void Report(const std::string& name, const Simulation& simulation,
       Percentile(slowdown, 0.99));
 }
 
+// A trace replayed to its end and reported.
+std::vector<Outcome> Replay(const std::string& name, const std::vector<TraceRequest>& trace,
+                            Simulation& simulation) {
+  std::vector<Outcome> outcomes = simulation.Run(trace);
+  Report(name, simulation, trace, outcomes);
+  EXPECT_EQ(outcomes.size(), trace.size());
+  return outcomes;
+}
+
 TEST(SimulationTest, AtEightTenthsOfCapacityEveryRequestIsServedSoon) {
   TraceOptions options;
   Simulation simulation({}, {});
   options.rate = 0.8 * Capacity(options);
-  const auto trace = MakeTrace(options, 1);
-  const auto outcomes = simulation.Run(trace);
-  Report("poisson, 0.8 of capacity", simulation, trace, outcomes);
-  ASSERT_EQ(outcomes.size(), trace.size());
+  const auto outcomes = Replay("poisson, 0.8 of capacity", MakeTrace(options, 1), simulation);
   EXPECT_LT(Percentile(Each(outcomes, [](const Outcome& o) { return o.ttft(); }), 0.99),
             4 * simulation.PrefillSeconds(options.longest_prompt));
 }
@@ -99,9 +105,7 @@ TEST(SimulationTest, UnderOverloadTheMachineDoesNearlyWhatTheOracleCould) {
   Simulation simulation({}, {});
   options.rate = 2 * Capacity(options);
   const auto trace = MakeTrace(options, 2);
-  const auto outcomes = simulation.Run(trace);
-  Report("poisson, twice the capacity", simulation, trace, outcomes);
-  ASSERT_EQ(outcomes.size(), trace.size());
+  Replay("poisson, twice the capacity", trace, simulation);
   EXPECT_GE(simulation.LeastSeconds(trace) / simulation.busy_seconds(), 0.85);
 }
 
@@ -110,10 +114,7 @@ TEST(SimulationTest, InBurstsNoRequestWaitsMuchLongerThanTheBacklogItFound) {
   options.burst = 100;
   Simulation simulation({}, {});
   options.rate = 0.7 * Capacity(options);
-  const auto trace = MakeTrace(options, 3);
-  const auto outcomes = simulation.Run(trace);
-  Report("bursts of 100", simulation, trace, outcomes);
-  ASSERT_EQ(outcomes.size(), trace.size());
+  const auto outcomes = Replay("bursts of 100", MakeTrace(options, 3), simulation);
   double longest_wait = 0;
   for (const Outcome& outcome : outcomes) {
     longest_wait = std::max(longest_wait, outcome.admitted - outcome.request.arrival);
@@ -127,9 +128,7 @@ TEST(SimulationTest, HeavyTailedPromptsDoNotHoldUpShortOnes) {
   options.sigma = 2;
   Simulation simulation({}, {});
   options.rate = 0.8 * Capacity(options);
-  const auto trace = MakeTrace(options, 4);
-  const auto outcomes = simulation.Run(trace);
-  Report("heavy-tailed prompts", simulation, trace, outcomes);
+  const auto outcomes = Replay("heavy-tailed prompts", MakeTrace(options, 4), simulation);
   std::vector<double> ttft_of_short;
   double longest_slowdown_of_long = 0;
   for (const Outcome& outcome : outcomes) {
@@ -172,10 +171,7 @@ TEST(SimulationTest, LowPrioritiesWaitLongerButNotForEver) {
   config.ageing = absl::Seconds(5);
   Simulation simulation({}, config);
   options.rate = 1.5 * Capacity(options);
-  const auto trace = MakeTrace(options, 5);
-  const auto outcomes = simulation.Run(trace);
-  Report("priorities, overload", simulation, trace, outcomes);
-  ASSERT_EQ(outcomes.size(), trace.size());
+  const auto outcomes = Replay("priorities, overload", MakeTrace(options, 5), simulation);
   std::vector<double> urgent;
   std::vector<double> normal;
   for (const Outcome& outcome : outcomes) {
@@ -199,11 +195,8 @@ TEST(SimulationTest, PreemptionServesTheUrgentAndLosesNothing) {
   Simulation simulation(machine, config);
   Simulation without(machine, {});
   options.rate = 1.2 * Capacity(options, machine);
-  const auto trace = MakeTrace(options, 6);
-  const auto outcomes = simulation.Run(trace);
-  const auto plain = without.Run(trace);
-  Report("preemption", simulation, trace, outcomes);
-  ASSERT_EQ(outcomes.size(), trace.size());
+  const auto outcomes = Replay("preemption", MakeTrace(options, 6), simulation);
+  const auto plain = Replay("without preemption", MakeTrace(options, 6), without);
   int preempted = 0;
   for (const Outcome& outcome : outcomes) {
     preempted += outcome.preemptions;
