@@ -6,7 +6,6 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,102 +23,103 @@ namespace {
 constexpr int32_t kMaxRead = 512;      // tokens, as the checkpoints were trained
 constexpr int32_t kSpecialTokens = 2;  // [CLS] and [SEP]
 
-// Texts are computed together while they have at most this many tokens, padding included. Small
-// texts gain by it, long ones fill the processor alone.
-constexpr size_t kMaxBatchTokens = 512;
-
-struct Encoded {
-  std::vector<int32_t> ids;
-  bool truncated = false;
-};
-
 class BertTaskClassifier final : public TaskClassifier {
  public:
   BertTaskClassifier(BertEncoder encoder, at::Tensor head_weight, at::Tensor head_bias,
-                     std::vector<Task> tasks, std::unique_ptr<WordPiece> tokenizer,
-                     int32_t max_pieces)
+                     double temperature, std::vector<Task> tasks,
+                     std::unique_ptr<WordPiece> tokenizer, int32_t max_pieces)
       : encoder_(std::move(encoder)),
         head_weight_(std::move(head_weight)),
         head_bias_(std::move(head_bias)),
+        temperature_(temperature),
         tasks_(std::move(tasks)),
         tokenizer_(std::move(tokenizer)),
         max_pieces_(max_pieces) {}
 
-  absl::StatusOr<std::vector<TaskDecision>> Classify(
-      std::span<const std::string_view> texts) const override {
-    std::vector<Encoded> encoded;
-    for (std::string_view text : texts) encoded.push_back(Encode(text));
-    std::vector<TaskDecision> decisions(texts.size());
+  ReadText Read(std::string_view text) const override {
+    const int32_t head = max_pieces_ / 2;
+    const WordPiece::Excerpt excerpt =
+        tokenizer_->EncodeEnds(text, max_pieces_, head, max_pieces_ - head);
+    ReadText read;
+    read.truncated = excerpt.truncated;
+    read.read = SpansOf(text, excerpt);
+    read.unfamiliar = UnfamiliarShare(excerpt.ids);
+    read.ids.reserve(excerpt.ids.size() + kSpecialTokens);
+    read.ids.push_back(tokenizer_->cls_id());
+    read.ids.insert(read.ids.end(), excerpt.ids.begin(), excerpt.ids.end());
+    read.ids.push_back(tokenizer_->sep_id());
+    return read;
+  }
+
+  absl::StatusOr<std::vector<TaskDecision>> Decide(std::span<const ReadText> texts) const override {
+    std::vector<TaskDecision> decisions;
+    if (texts.empty()) return decisions;
+    std::vector<std::span<const int32_t>> sequences;
+    sequences.reserve(texts.size());
+    for (const ReadText& text : texts) sequences.emplace_back(text.ids);
     const absl::Status status = CatchExceptions([&] {
       at::init_num_threads();  // the setting is per thread
       const c10::InferenceMode guard;
-      for (const auto& batch : BatchesByLength(encoded)) Decide(encoded, batch, decisions);
+      const at::Tensor logits = at::linear(encoder_.Encode(sequences), head_weight_, head_bias_);
+      const at::Tensor probabilities =
+          at::softmax(logits.to(at::kFloat).div_(temperature_), 1).contiguous();
+      const float* row = probabilities.const_data_ptr<float>();
+      for (const ReadText& text : texts) {
+        decisions.push_back(DecisionOf(std::span(row, tasks_.size()), text));
+        row += tasks_.size();
+      }
     });
     if (!status.ok()) return Annotate(status, "the classifier's computation failed");
     return decisions;
   }
 
  private:
-  Encoded Encode(std::string_view text) const {
-    const int32_t head = max_pieces_ / 2;
-    WordPiece::Excerpt excerpt =
-        tokenizer_->EncodeEnds(text, max_pieces_, head, max_pieces_ - head);
-    Encoded encoded;
-    encoded.truncated = excerpt.truncated;
-    encoded.ids.reserve(excerpt.ids.size() + kSpecialTokens);
-    encoded.ids.push_back(tokenizer_->cls_id());
-    encoded.ids.insert(encoded.ids.end(), excerpt.ids.begin(), excerpt.ids.end());
-    encoded.ids.push_back(tokenizer_->sep_id());
-    return encoded;
+  static int64_t CountCharacters(std::string_view text) {
+    return std::count_if(text.begin(), text.end(),
+                         [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
   }
 
-  // Indices of texts to compute together; neighbours in length, so that padding stays small.
-  static std::vector<std::vector<size_t>> BatchesByLength(const std::vector<Encoded>& texts) {
-    std::vector<size_t> order(texts.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](size_t a, size_t b) { return texts[a].ids.size() < texts[b].ids.size(); });
-    std::vector<std::vector<size_t>> batches;
-    for (size_t i : order) {
-      if (batches.empty() || (batches.back().size() + 1) * texts[i].ids.size() > kMaxBatchTokens) {
-        batches.emplace_back();
-      }
-      batches.back().push_back(i);
-    }
-    return batches;
+  static std::vector<CharacterSpan> SpansOf(std::string_view text,
+                                            const WordPiece::Excerpt& excerpt) {
+    const int64_t head_end = CountCharacters(text.substr(0, excerpt.head_end));
+    if (!excerpt.truncated) return {{0, head_end}};
+    const int64_t tail_begin =
+        head_end +
+        CountCharacters(text.substr(excerpt.head_end, excerpt.tail_begin - excerpt.head_end));
+    const int64_t size = tail_begin + CountCharacters(text.substr(excerpt.tail_begin));
+    return {{0, head_end}, {tail_begin, size}};
   }
 
-  void Decide(const std::vector<Encoded>& texts, const std::vector<size_t>& batch,
-              std::vector<TaskDecision>& decisions) const {
-    std::vector<std::span<const int32_t>> sequences;
-    sequences.reserve(batch.size());
-    for (size_t i : batch) sequences.emplace_back(texts[i].ids);
-    const at::Tensor logits = at::linear(encoder_.Pool(sequences), head_weight_, head_bias_);
-    const at::Tensor probabilities = at::softmax(logits.to(at::kFloat), 1).contiguous();
-    const float* row = probabilities.const_data_ptr<float>();
-    for (size_t i : batch) {
-      decisions[i] = DecisionOf(std::span(row, tasks_.size()), texts[i]);
-      row += tasks_.size();
-    }
+  float UnfamiliarShare(const std::vector<int32_t>& ids) const {
+    if (ids.empty()) return 0;
+    const auto count = std::count_if(ids.begin(), ids.end(),
+                                     [&](int32_t id) { return tokenizer_->IsUnfamiliar(id); });
+    return static_cast<float>(count) / static_cast<float>(ids.size());
   }
 
-  TaskDecision DecisionOf(std::span<const float> probabilities, const Encoded& text) const {
+  TaskDecision DecisionOf(std::span<const float> probabilities, const ReadText& text) const {
+    const bool decided = text.unfamiliar < kUndecidedFrom;
     TaskDecision decision;
     for (size_t label = 0; label < tasks_.size(); ++label) {
-      decision.probabilities.push_back({tasks_[label], probabilities[label]});
-      if (probabilities[label] > decision.confidence) {
+      const float probability =
+          decided ? probabilities[label] : 1.0F / static_cast<float>(tasks_.size());
+      decision.probabilities.push_back({tasks_[label], probability});
+      if (probability > decision.confidence) {
         decision.task = tasks_[label];
-        decision.confidence = probabilities[label];
+        decision.confidence = probability;
       }
     }
     decision.tokens_read = static_cast<int32_t>(text.ids.size());
+    decision.read = text.read;
     decision.truncated = text.truncated;
+    decision.unfamiliar = text.unfamiliar;
     return decision;
   }
 
   const BertEncoder encoder_;
   const at::Tensor head_weight_;  // [labels, hidden_size]
   const at::Tensor head_bias_;
+  const double temperature_;
   const std::vector<Task> tasks_;  // by label
   const std::unique_ptr<WordPiece> tokenizer_;
   const int32_t max_pieces_;
@@ -157,8 +157,8 @@ absl::StatusOr<std::unique_ptr<TaskClassifier>> LoadBertTaskClassifier(
                             checkpoint.Load("classifier.bias", {labels}, dtype));
   const int32_t max_pieces = std::min(kMaxRead, bert.max_positions) - kSpecialTokens;
   return std::make_unique<BertTaskClassifier>(std::move(encoder), std::move(head_weight),
-                                              std::move(head_bias), std::move(tasks),
-                                              std::move(tokenizer), max_pieces);
+                                              std::move(head_bias), bert.temperature,
+                                              std::move(tasks), std::move(tokenizer), max_pieces);
 }
 
 }  // namespace windowkv

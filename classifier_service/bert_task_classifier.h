@@ -22,9 +22,10 @@ struct BertTaskClassifierConfig {
   int threads = 0;  // of the encoder's operations, for the whole process; 0: one per core
 };
 
-// Loads a BertForSequenceClassification checkpoint in Hugging Face layout (config.json, vocab.txt,
-// safetensors). Of a text with more pieces than the model has positions for it reads the first and
-// the last half. Errors name the file and the key or tensor, what was expected and found.
+// Loads a BERT checkpoint with a classification head in Hugging Face layout: config.json,
+// vocab.txt, safetensors with "classifier.weight" and "classifier.bias" beside the encoder. Of a
+// text with more pieces than the model has positions for it reads the first and the last half.
+// Errors name the file and the key or tensor, what was expected and found.
 absl::StatusOr<std::unique_ptr<TaskClassifier>> LoadBertTaskClassifier(
     const BertTaskClassifierConfig& config);
 

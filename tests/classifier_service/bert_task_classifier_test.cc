@@ -24,6 +24,14 @@ std::unique_ptr<TaskClassifier> LoadShipped(EncoderDtype dtype) {
   return *std::move(classifier);
 }
 
+absl::StatusOr<std::vector<TaskDecision>> Classify(const TaskClassifier& classifier,
+                                                   const std::vector<std::string>& texts) {
+  std::vector<ReadText> read;
+  read.reserve(texts.size());
+  for (const std::string& text : texts) read.push_back(classifier.Read(text));
+  return classifier.Decide(read);
+}
+
 struct GoldenText {
   std::string text;
   size_t tokens;
@@ -44,17 +52,19 @@ std::vector<GoldenText> ReadGoldenTexts() {
 
 std::vector<TaskDecision> ClassifyAll(const TaskClassifier& classifier,
                                       const std::vector<GoldenText>& golden) {
-  std::vector<std::string_view> texts;
+  std::vector<std::string> texts;
   texts.reserve(golden.size());
   for (const GoldenText& text : golden) texts.push_back(text.text);
-  auto decisions = classifier.Classify(texts);
+  auto decisions = Classify(classifier, texts);
   EXPECT_TRUE(decisions.ok()) << decisions.status();
   return *std::move(decisions);
 }
 
 void ExpectDecision(const TaskDecision& decision, const GoldenText& golden, float tolerance) {
   const std::string begin = golden.text.substr(0, 60);
+  EXPECT_EQ(decision.tokens_read, golden.tokens) << begin;
   ASSERT_EQ(decision.probabilities.size(), 2) << begin;
+  if (decision.unfamiliar >= kUndecidedFrom) return;  // not the model's verdict
   EXPECT_EQ(decision.probabilities[0].task, Task::kLocalization) << begin;
   EXPECT_NEAR(decision.probabilities[0].probability, golden.localization, tolerance) << begin;
   EXPECT_NEAR(decision.probabilities[1].probability, 1 - golden.localization, tolerance) << begin;
@@ -63,7 +73,6 @@ void ExpectDecision(const TaskDecision& decision, const GoldenText& golden, floa
   EXPECT_NEAR(decision.confidence, std::max(golden.localization, 1 - golden.localization),
               tolerance)
       << begin;
-  EXPECT_EQ(decision.tokens_read, golden.tokens) << begin;
 }
 
 TEST(BertTaskClassifier, DecidesAsTransformersDoesWhateverElseIsInTheCall) {
@@ -91,7 +100,7 @@ TEST(BertTaskClassifier, ReadsBothEndsOfALongText) {
   const std::string fits = question + middle.substr(0, 1200);
   const std::string first = question + middle + " Answer with the year only.";
   const std::string longer = question + middle + middle + " Answer with the year only.";
-  const auto decisions = classifier->Classify(std::vector<std::string_view>{fits, first, longer});
+  const auto decisions = Classify(*classifier, {fits, first, longer});
   ASSERT_TRUE(decisions.ok()) << decisions.status();
   EXPECT_FALSE((*decisions)[0].truncated);
   EXPECT_LT((*decisions)[0].tokens_read, 512);
@@ -115,7 +124,7 @@ TEST(BertTaskClassifier, ReadsNoMoreThanTheModelsPositions) {
   const auto classifier = LoadBertTaskClassifier({.model_dir = CopyOfTiny()});
   ASSERT_TRUE(classifier.ok()) << classifier.status();
   const std::string text(1000, '.');
-  const auto decisions = (*classifier)->Classify(std::vector<std::string_view>{text});
+  const auto decisions = Classify(**classifier, {text});
   ASSERT_TRUE(decisions.ok()) << decisions.status();
   EXPECT_EQ((*decisions)[0].tokens_read, 64);
   EXPECT_TRUE((*decisions)[0].truncated);
