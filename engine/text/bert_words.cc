@@ -1,10 +1,9 @@
 #include "engine/text/bert_words.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <cstdint>
 
+#include "engine/text/bert_unicode.h"
 #include "engine/text/unicode_normalization.h"
 #include "engine/text/utf8.h"
 #include "engine/text/white_space.h"
@@ -19,7 +18,7 @@ bool IsAsciiPunctuation(int32_t c) {
 
 bool IsPunctuation(int32_t c) {
   if (c < 0x80) return IsAsciiPunctuation(c);
-  switch (utf8proc_category(c)) {
+  switch (BertCategory(c)) {
     case UTF8PROC_CATEGORY_PC:
     case UTF8PROC_CATEGORY_PD:
     case UTF8PROC_CATEGORY_PS:
@@ -37,7 +36,7 @@ bool IsPunctuation(int32_t c) {
 bool IsControl(int32_t c) {
   if (c == '\t' || c == '\n' || c == '\r') return false;
   if (c < 0x80) return c < 0x20 || c == 0x7F;
-  switch (utf8proc_category(c)) {
+  switch (BertCategory(c)) {
     case UTF8PROC_CATEGORY_CC:
     case UTF8PROC_CATEGORY_CF:
     case UTF8PROC_CATEGORY_CO:
@@ -58,9 +57,9 @@ bool IsCjkIdeograph(int32_t c) {
 void RemoveAccents(std::vector<PlacedCodePoint>* text) {
   const auto is_ascii = [](const PlacedCodePoint& c) { return c.code_point < 0x80; };
   if (std::all_of(text->begin(), text->end(), is_ascii)) return;
-  *text = DecomposePlaced(*text);
+  *text = DecomposePlaced(*text, kNotDecomposedByBert);
   std::erase_if(*text, [](const PlacedCodePoint& c) {
-    return c.code_point >= 0x300 && utf8proc_category(c.code_point) == UTF8PROC_CATEGORY_MN;
+    return c.code_point >= 0x300 && BertCategory(c.code_point) == UTF8PROC_CATEGORY_MN;
   });
 }
 
@@ -74,7 +73,7 @@ void LowerCase(std::vector<PlacedCodePoint>* text) {
     } else if (c == kCapitalDottedI) {
       result.insert(result.end(), {{'i', place}, {0x307, place}});
     } else {
-      result.push_back({utf8proc_tolower(c), place});
+      result.push_back({BertLowerCase(c), place});
     }
   }
   text->swap(result);

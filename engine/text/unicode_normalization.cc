@@ -99,12 +99,13 @@ void AppendNormalized(std::string_view valid, NormalizationForm form, std::strin
 
 }  // namespace
 
-std::vector<PlacedCodePoint> DecomposePlaced(const std::vector<PlacedCodePoint>& text) {
+std::vector<PlacedCodePoint> DecomposePlaced(const std::vector<PlacedCodePoint>& text,
+                                             int32_t except) {
   const utf8proc_option_t options = Options(NormalizationForm::kNfd);
   std::vector<PlacedCodePoint> result;
   result.reserve(text.size());
   for (const PlacedCodePoint& c : text) {
-    if (c.code_point < 0x80) {
+    if (c.code_point < 0x80 || c.code_point == except) {
       result.push_back(c);
     } else {
       Decompose(c.code_point, options, [&](int32_t part) { result.push_back({part, c.place}); });

@@ -21,8 +21,9 @@ struct PlacedCodePoint {
 };
 
 // The same in NFD for code points, which are below U+110000 and no surrogates: what a character is
-// taken apart into keeps its place.
-std::vector<PlacedCodePoint> DecomposePlaced(const std::vector<PlacedCodePoint>& text);
+// taken apart into keeps its place. `except` is left whole.
+std::vector<PlacedCodePoint> DecomposePlaced(const std::vector<PlacedCodePoint>& text,
+                                             int32_t except);
 
 }  // namespace windowkv
 

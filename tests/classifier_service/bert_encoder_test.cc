@@ -104,13 +104,19 @@ TEST_P(BertGolden, CompanyChangesNothing) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BertGolden,
-                         testing::Values(GoldenModel{"TaskClassifier",
-                                                     "/deploy/models/task_classifier",
-                                                     "/tests/golden/data/classifier.json"},
-                                         GoldenModel{"BertTiny", "/tests/golden/data/bert_tiny",
-                                                     "/tests/golden/data/bert_tiny/golden.json"}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    All, BertGolden,
+    testing::Values(GoldenModel{"TaskClassifier", "/deploy/models/task_classifier",
+                                "/tests/golden/data/classifier.json"},
+                    GoldenModel{"BertTiny", "/tests/golden/data/bert_tiny",
+                                "/tests/golden/data/bert_tiny/golden.json"},
+                    GoldenModel{"FirstToken", "/tests/golden/data/bert_tiny_cls",
+                                "/tests/golden/data/bert_tiny_cls/golden.json"},
+                    GoldenModel{"MeanOfTokens", "/tests/golden/data/bert_tiny_mean",
+                                "/tests/golden/data/bert_tiny_mean/golden.json"},
+                    GoldenModel{"ConvertedHead", "/tests/golden/data/bert_tiny_pth",
+                                "/tests/golden/data/bert_tiny_pth/golden.json"}),
+    [](const auto& info) { return info.param.name; });
 
 struct Replacement {
   std::string from;

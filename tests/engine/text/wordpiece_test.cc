@@ -5,11 +5,15 @@
 
 #include <filesystem>
 #include <random>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "engine/text/utf8.h"
 #include "tests/engine/text/checkpoint_files.h"
+#include "tests/engine/text/unicode_corpus.h"
 
 namespace windowkv {
 namespace {
@@ -57,6 +61,43 @@ TEST(WordPieceTest, EncodesPublicVectorsAsExpected) {
       for (const int32_t id : (*word_piece)->Encode(text, SpecialTokens::kParse)) ids.push_back(id);
       ids.push_back((*word_piece)->sep_id());
       EXPECT_EQ(json(ids), entry["ids"]) << text;
+    }
+  }
+}
+
+// The classifier's vocabulary and the corpus's own characters.
+std::vector<std::string> CorpusVocabulary() {
+  std::vector<std::string> lines;
+  std::istringstream file(ReadText(ClassifierDir() + "/vocab.txt"));
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  std::set<std::string> known(lines.begin(), lines.end());
+  UnicodeCorpus::ForEachPiece([&](const std::string& piece) {
+    if (known.insert(piece).second) lines.push_back(piece);
+  });
+  return lines;
+}
+
+TEST(WordPieceTest, EncodesRandomUnicodeAsTheReferenceDoes) {
+  constexpr uint64_t kOffset = 0xCBF29CE484222325, kPrime = 0x100000001B3;  // FNV-1a
+  constexpr int kBlock = 1000;
+  const std::vector<std::string> lines = CorpusVocabulary();
+  const json golden = ReadJson(SourcePath("tests/golden/data/wordpiece_hashes.json"));
+  for (const char* name : {"uncased", "cased"}) {
+    const auto word_piece = LoadLines(lines, {{"do_lower_case", std::string(name) == "uncased"}});
+    ASSERT_TRUE(word_piece.ok()) << word_piece.status();
+    UnicodeCorpus corpus;
+    uint64_t hash = kOffset;
+    for (int i = 0; i < UnicodeCorpus::kStrings; ++i) {
+      const auto special = i % 2 == 0 ? SpecialTokens::kParse : SpecialTokens::kAsText;
+      for (const int32_t id : (*word_piece)->Encode(corpus.Next(), special)) {
+        hash = (hash ^ static_cast<uint64_t>(id + 1)) * kPrime;
+      }
+      hash *= kPrime;  // ends a string
+      if ((i + 1) % kBlock != 0) continue;
+      const std::string expected = golden[name][i / kBlock];
+      ASSERT_EQ(absl::StrCat(absl::Hex(hash, absl::kZeroPad16)), expected)
+          << name << ", strings " << i + 1 - kBlock << " to " << i;
+      hash = kOffset;
     }
   }
 }
