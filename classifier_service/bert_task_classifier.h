@@ -9,7 +9,8 @@
 
 namespace windowkv {
 
-// What the encoder computes in.
+// What the encoder computes in. In bfloat16, decisions that come out close are made again in
+// float32, for which the weights are held in both.
 enum class EncoderDtype {
   kAuto,  // bfloat16 where the processor multiplies it at full speed, else float32
   kFloat32,
