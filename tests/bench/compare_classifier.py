@@ -1,6 +1,6 @@
 """Runs the classifier and its peer, transformers, in turns and prints ratios of their times.
 
-    .deps/bench/bin/python tests/bench/compare_classifier.py     after tests/bench/run.sh installed transformers
+    tests/bench/run.sh classifier          installs transformers beside the build, then calls this
 
 Both classify the same texts with the same number of threads, one after the other, again and again: a ratio is the median
 of the rounds' ratios, so that what else the machine does disturbs both. With --prompts FILE (a JSON object with a "text" a

@@ -179,7 +179,8 @@ TEST(BertTaskClassifier, ReadsAHundredMegabytesAtTheirEndsOnly) {
   while (text.size() + sentence.size() <= 100'000'000) text += sentence;
   const absl::Duration began = MonotonicNow();
   const ReadText read = classifier->Read(text);
-  EXPECT_LT(MonotonicNow() - began, absl::Seconds(3));  // it takes milliseconds, reading all ten seconds
+  EXPECT_LT(MonotonicNow() - began,
+            absl::Seconds(3));  // it takes milliseconds, reading all ten seconds
   EXPECT_TRUE(read.truncated);
   EXPECT_EQ(read.ids.size(), 512);
   EXPECT_EQ(read.read.back().end, text.size());
