@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/sub.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -92,8 +93,11 @@ class BertTaskClassifier final : public TaskClassifier {
     const absl::Status status = CatchExceptions([&] {
       at::init_num_threads();  // the setting is per thread
       const c10::InferenceMode guard;
-      const at::Tensor probabilities =
-          at::softmax(Logits(sequences).div_(temperature_), 1).contiguous();
+      // In double and below 0, so that no temperature makes infinities of both.
+      const at::Tensor logits = Logits(sequences).to(at::kDouble);
+      const at::Tensor scaled =
+          at::sub(logits, logits.amax(1, /*keepdim=*/true)).div_(temperature_);
+      const at::Tensor probabilities = at::softmax(scaled, 1).to(at::kFloat).contiguous();
       const float* row = probabilities.const_data_ptr<float>();
       for (const ReadText& text : texts) {
         decisions.push_back(DecisionOf(std::span(row, tasks_.size()), text));

@@ -238,6 +238,18 @@ TEST(BertTaskClassifier, VocabularyLargerThanTheModelsIsRefused) {
               HasSubstr("vocab.txt: expected at most 132 pieces, config.json's vocab_size, found"));
 }
 
+TEST(BertTaskClassifier, TheSmallestTemperatureLeavesProbabilities) {
+  const std::string dir = CopyOfTiny();
+  nlohmann::json config = ReadJson(dir + "/config.json");
+  config["temperature"] = 1e-300;
+  WriteFile(dir + "/config.json", config.dump());
+  const auto classifier = LoadBertTaskClassifier({.model_dir = dir});
+  ASSERT_TRUE(classifier.ok()) << classifier.status();
+  const auto decisions = Classify(**classifier, {"The cat sat on the dog."});
+  ASSERT_TRUE(decisions.ok()) << decisions.status();
+  EXPECT_EQ((*decisions)[0].confidence, 1);
+}
+
 TEST(BertTaskClassifier, PositionsOverFiveHundredTwelveAreNotUsed) {
   const auto classifier = LoadBertTaskClassifier({.model_dir = CopyOfTiny("bert_tiny_mean")});
   ASSERT_TRUE(classifier.ok()) << classifier.status();
