@@ -18,6 +18,7 @@
 #include "engine/base/status.h"
 #include "engine/kernels/cpu_features.h"
 #include "engine/kernels/kernel_threads.h"
+#include "engine/text/utf8.h"
 #include "engine/text/wordpiece.h"
 #include "engine/weights/checkpoint.h"
 
@@ -121,8 +122,7 @@ class BertTaskClassifier final : public TaskClassifier {
   }
 
   static int64_t CountCharacters(std::string_view text) {
-    return std::count_if(text.begin(), text.end(),
-                         [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
+    return static_cast<int64_t>(CountUtf8Characters(text));
   }
 
   static std::vector<CharacterSpan> SpansOf(std::string_view text,

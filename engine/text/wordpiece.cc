@@ -27,10 +27,6 @@ constexpr size_t kLongWordBytes = 4 * kChunkBytes;
 
 bool IsCharacterBegin(char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; }
 
-size_t CountCharacters(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), IsCharacterBegin));
-}
-
 // White space is no part of any piece.
 bool IsSkipped(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
@@ -158,7 +154,7 @@ std::optional<int32_t> WordPiece::LongestPiece(std::string_view text, bool conti
 
 void WordPiece::EncodeWord(std::string_view word, std::vector<Piece>* pieces) const {
   const size_t first = pieces->size();
-  bool known = CountCharacters(word) <= kMaxCharactersPerWord;
+  bool known = CountUtf8Characters(word) <= kMaxCharactersPerWord;
   for (size_t at = 0; known && at < word.size();) {
     size_t length = 0;
     const std::optional<int32_t> piece = LongestPiece(word.substr(at), at > 0, &length);
@@ -254,8 +250,8 @@ std::vector<WordPiece::Piece> WordPiece::EncodeChunk(std::string_view text, size
   const size_t last_word = words.ends.size() < 2 ? 0 : words.ends[words.ends.size() - 2];
   const std::vector<Piece> ending =
       EncodePart(text, character_from(end - kChunkBytes), end, special);
-  if (ending.empty() ||
-      CountCharacters(std::string_view(words.bytes).substr(last_word)) <= kMaxCharactersPerWord) {
+  if (ending.empty() || CountUtf8Characters(std::string_view(words.bytes).substr(last_word)) <=
+                            kMaxCharactersPerWord) {
     return EncodePart(text, begin, end, special);
   }
   std::vector<Piece> pieces = EncodePart(text, begin, begin + beginning.size(), special);
