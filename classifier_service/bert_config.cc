@@ -24,6 +24,7 @@ constexpr IntRange kNumLayers = {1, 4096};
 constexpr IntRange kNumHeads = {1, 4096};
 constexpr IntRange kMaxPositions = {3, 1 << 20};  // [CLS], a piece, [SEP]
 constexpr IntRange kTypeVocabSize = {1, 1024};
+constexpr double kMaxTemperature = 100;
 
 std::string ConfigPath(const std::string& dir) { return absl::StrCat(dir, "/config.json"); }
 
@@ -90,6 +91,23 @@ absl::Status ReadLabels(const JsonFields& fields, BertConfig& config) {
   return absl::OkStatus();
 }
 
+absl::Status ReadHead(const JsonFields& fields, BertConfig& config) {
+  WINDOWKV_ASSIGN_OR_RETURN(const std::string input, fields.StringOr("classifier_input", "pooler"));
+  if (input == "pooler") {
+    config.classifier_input = ClassifierInput::kPooler;
+  } else if (input == "cls") {
+    config.classifier_input = ClassifierInput::kCls;
+  } else if (input == "mean") {
+    config.classifier_input = ClassifierInput::kMean;
+  } else {
+    return fields.Unexpected("classifier_input", "\"pooler\", \"cls\" or \"mean\"");
+  }
+  WINDOWKV_ASSIGN_OR_RETURN(config.temperature,
+                            fields.NumberOr("temperature", 1, {0, kMaxTemperature}));
+  if (config.temperature == 0) return fields.Unexpected("temperature", "a number above 0");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<BertConfig> LoadBertConfig(const std::string& dir) {
@@ -100,6 +118,7 @@ absl::StatusOr<BertConfig> LoadBertConfig(const std::string& dir) {
   WINDOWKV_RETURN_IF_ERROR(CheckKind(fields));
   WINDOWKV_RETURN_IF_ERROR(ReadShape(fields, config));
   WINDOWKV_RETURN_IF_ERROR(ReadLabels(fields, config));
+  WINDOWKV_RETURN_IF_ERROR(ReadHead(fields, config));
   return config;
 }
 

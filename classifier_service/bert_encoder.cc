@@ -3,15 +3,16 @@
 #include <ATen/ops/add.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/tanh.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <optional>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -87,39 +88,98 @@ absl::StatusOr<BertEncoder> BertEncoder::Load(const Checkpoint& checkpoint,
     Layer& layer = encoder.layers_.emplace_back();
     WINDOWKV_RETURN_IF_ERROR(loader.Read(absl::StrCat("encoder.layer.", i, "."), config, layer));
   }
-  WINDOWKV_RETURN_IF_ERROR(loader.Read("pooler.dense", hidden, hidden, encoder.pooler_));
+  if (config.classifier_input == ClassifierInput::kPooler) {
+    WINDOWKV_RETURN_IF_ERROR(loader.Read("pooler.dense", hidden, hidden, encoder.pooler_));
+  }
   return encoder;
 }
 
-at::Tensor BertEncoder::Pool(std::span<const std::span<const int32_t>> sequences) const {
-  size_t longest = 0;
-  bool padded = false;
-  for (const auto& sequence : sequences) {
-    longest = std::max(longest, sequence.size());
-    padded = padded || sequence.size() != sequences.front().size();
-  }
-  const int64_t rows = static_cast<int64_t>(sequences.size());
-  const int64_t width = static_cast<int64_t>(longest);
-  at::Tensor ids = at::zeros({rows, width}, at::kLong);
-  at::Tensor mask;  // [rows, 1, 1, width], true where there is a token; undefined without padding
-  if (padded) mask = at::zeros({rows, 1, 1, width}, at::kBool);
-  for (int64_t row = 0; row < rows; ++row) {
-    const auto& sequence = sequences[row];
-    std::copy(sequence.begin(), sequence.end(), ids.mutable_data_ptr<int64_t>() + row * width);
-    if (padded) {
-      std::fill_n(mask.mutable_data_ptr<bool>() + row * width, sequence.size(), true);
+// How the tokens of several sequences lie one after another: sequences by length, so that those of
+// equal length are computed in one operation where they have to be told apart.
+class BertEncoder::Packing {
+ public:
+  // Sequences of equal length.
+  struct Run {
+    int64_t first_token = 0;
+    int64_t first_sequence = 0;  // in order of length
+    int64_t sequences = 0;
+    int64_t length = 0;
+
+    int64_t tokens() const { return sequences * length; }
+  };
+
+  explicit Packing(std::span<const std::span<const int32_t>> sequences) {
+    std::vector<size_t> order(sequences.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return sequences[a].size() < sequences[b].size(); });
+    const size_t tokens =
+        std::accumulate(sequences.begin(), sequences.end(), size_t{0},
+                        [](size_t sum, const auto& sequence) { return sum + sequence.size(); });
+    const auto rows = static_cast<int64_t>(sequences.size());
+    ids_ = at::empty({static_cast<int64_t>(tokens)}, at::kLong);
+    positions_ = at::empty_like(ids_);
+    first_tokens_ = at::empty({rows}, at::kLong);
+    places_ = at::empty({rows}, at::kLong);
+    int64_t token = 0;
+    for (int64_t row = 0; row < rows; ++row) {
+      const size_t original = order[static_cast<size_t>(row)];
+      const auto length = static_cast<int64_t>(sequences[original].size());
+      first_tokens_.mutable_data_ptr<int64_t>()[row] = token;
+      places_.mutable_data_ptr<int64_t>()[original] = row;
+      int64_t* const positions = positions_.mutable_data_ptr<int64_t>() + token;
+      std::iota(positions, positions + length, 0);
+      std::copy(sequences[original].begin(), sequences[original].end(),
+                ids_.mutable_data_ptr<int64_t>() + token);
+      if (runs_.empty() || runs_.back().length != length) {
+        runs_.push_back({.first_token = token, .first_sequence = row, .length = length});
+      }
+      ++runs_.back().sequences;
+      token += length;
     }
   }
-  at::Tensor hidden = Embed(ids);
-  for (const Layer& layer : layers_) {
-    // Of the last layer only the first token is read.
-    hidden = Apply(layer, hidden, mask, &layer == &layers_.back() ? 1 : width);
+
+  const at::Tensor& ids() const { return ids_; }                    // [tokens]
+  const at::Tensor& positions() const { return positions_; }        // [tokens]
+  const at::Tensor& first_tokens() const { return first_tokens_; }  // [sequences], by length
+  const at::Tensor& places() const {
+    return places_;
+  }  // [sequences], from given order to by length
+  const std::vector<Run>& runs() const { return runs_; }
+
+ private:
+  at::Tensor ids_;
+  at::Tensor positions_;
+  at::Tensor first_tokens_;
+  at::Tensor places_;
+  std::vector<Run> runs_;
+};
+
+at::Tensor BertEncoder::Encode(std::span<const std::span<const int32_t>> sequences) const {
+  const Packing packing(sequences);
+  at::Tensor hidden = Embed(packing);
+  for (size_t i = 0; i + 1 < layers_.size(); ++i) hidden = Apply(layers_[i], hidden, packing);
+  if (config_.classifier_input == ClassifierInput::kMean) {
+    hidden = Apply(layers_.back(), hidden, packing);
+    std::vector<at::Tensor> means;
+    for (const Packing::Run& run : packing.runs()) {
+      means.push_back(hidden.narrow(0, run.first_token, run.tokens())
+                          .view({run.sequences, run.length, config_.hidden_size})
+                          .mean(1, /*keepdim=*/false, at::kFloat));
+    }
+    return at::cat(means).to(hidden.scalar_type()).index_select(0, packing.places());
   }
-  return at::tanh(pooler_(hidden.select(1, 0)));
+  const at::Tensor first =
+      ApplyToFirst(layers_.back(), hidden, packing).index_select(0, packing.places());
+  return config_.classifier_input == ClassifierInput::kCls ? first : at::tanh(pooler_(first));
 }
 
 at::Tensor BertEncoder::Linear::operator()(const at::Tensor& input) const {
   return at::linear(input, weight, bias);
+}
+
+BertEncoder::Linear BertEncoder::Linear::Outputs(int64_t begin, int64_t count) const {
+  return {weight.narrow(0, begin, count), bias.narrow(0, begin, count)};
 }
 
 at::Tensor BertEncoder::Normalize(const at::Tensor& input, const Norm& norm) const {
@@ -127,35 +187,57 @@ at::Tensor BertEncoder::Normalize(const at::Tensor& input, const Norm& norm) con
                         config_.layer_norm_eps);
 }
 
-// [rows, width] to [rows, width, hidden_size].
-at::Tensor BertEncoder::Embed(const at::Tensor& ids) const {
-  const at::Tensor words = at::embedding(words_, ids);
-  return Normalize(at::add(words, positions_.narrow(0, 0, ids.size(1))), embedding_norm_);
+at::Tensor BertEncoder::Embed(const Packing& packing) const {
+  at::Tensor words = at::embedding(words_, packing.ids());
+  return Normalize(words.add_(at::embedding(positions_, packing.positions())), embedding_norm_);
 }
 
-// [rows, width, hidden_size] to [rows, wanted, hidden_size], the first tokens' outputs.
-at::Tensor BertEncoder::Apply(const Layer& layer, const at::Tensor& input, const at::Tensor& mask,
-                              int64_t wanted) const {
-  const at::Tensor attended = Attend(layer, input, mask, wanted);
+at::Tensor BertEncoder::Apply(const Layer& layer, const at::Tensor& input,
+                              const Packing& packing) const {
+  const at::Tensor qkv = layer.qkv(input);
+  at::Tensor attended = at::empty_like(input);
+  for (const Packing::Run& run : packing.runs()) {
+    const auto parts =
+        qkv.narrow(0, run.first_token, run.tokens())
+            .view({run.sequences, run.length, 3, config_.num_heads, config_.head_dim})
+            .permute({2, 0, 3, 1, 4})  // [3, sequences, num_heads, length, head_dim]
+            .unbind();
+    attended.narrow(0, run.first_token, run.tokens())
+        .view({run.sequences, run.length, config_.num_heads, config_.head_dim})
+        .copy_(at::scaled_dot_product_attention(parts[0], parts[1], parts[2]).transpose(1, 2));
+  }
+  return Finish(layer, input, attended);
+}
+
+at::Tensor BertEncoder::ApplyToFirst(const Layer& layer, const at::Tensor& input,
+                                     const Packing& packing) const {
+  const int64_t hidden = config_.hidden_size;
+  const at::Tensor first = input.index_select(0, packing.first_tokens());
+  const at::Tensor queries = layer.qkv.Outputs(0, hidden)(first);
+  const at::Tensor kv = layer.qkv.Outputs(hidden, 2 * hidden)(input);
+  at::Tensor attended = at::empty_like(first);
+  for (const Packing::Run& run : packing.runs()) {
+    const std::vector<int64_t> shape = {run.sequences, 1, config_.num_heads, config_.head_dim};
+    const at::Tensor query = queries.narrow(0, run.first_sequence, run.sequences).view(shape);
+    const auto parts =
+        kv.narrow(0, run.first_token, run.tokens())
+            .view({run.sequences, run.length, 2, config_.num_heads, config_.head_dim})
+            .permute({2, 0, 3, 1, 4})  // [2, sequences, num_heads, length, head_dim]
+            .unbind();
+    attended.narrow(0, run.first_sequence, run.sequences)
+        .view(shape)
+        .copy_(at::scaled_dot_product_attention(query.transpose(1, 2), parts[0], parts[1])
+                   .transpose(1, 2));
+  }
+  return Finish(layer, first, attended);
+}
+
+at::Tensor BertEncoder::Finish(const Layer& layer, const at::Tensor& input,
+                               const at::Tensor& attended) const {
   const at::Tensor hidden =
-      Normalize(at::add(input.narrow(1, 0, wanted), attended), layer.attention_norm);
-  const at::Tensor transformed = layer.output(at::gelu(layer.intermediate(hidden)));
-  return Normalize(at::add(hidden, transformed), layer.output_norm);
-}
-
-at::Tensor BertEncoder::Attend(const Layer& layer, const at::Tensor& input, const at::Tensor& mask,
-                               int64_t wanted) const {
-  const int64_t rows = input.size(0);
-  const int64_t width = input.size(1);
-  const auto qkv = layer.qkv(input)
-                       .view({rows, width, 3, config_.num_heads, config_.head_dim})
-                       .permute({2, 0, 3, 1, 4})  // [3, rows, num_heads, width, head_dim]
-                       .unbind();
-  const auto maybe_mask = mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt;
-  const at::Tensor attended =
-      at::scaled_dot_product_attention(qkv[0].narrow(2, 0, wanted), qkv[1], qkv[2], maybe_mask);
-  return layer.attention_output(
-      attended.transpose(1, 2).reshape({rows, wanted, config_.hidden_size}));
+      Normalize(layer.attention_output(attended).add_(input), layer.attention_norm);
+  at::Tensor wide = layer.intermediate(hidden);
+  return Normalize(layer.output(at::gelu_(wide)).add_(hidden), layer.output_norm);
 }
 
 }  // namespace windowkv

@@ -15,25 +15,29 @@
 
 namespace windowkv {
 
-// The encoder and pooler of BERT (arXiv 1810.04805), as Hugging Face's BertModel computes them for
-// one segment. Constant after loading; thread-safe. Operations throw LibTorch's exceptions.
+// The encoder of BERT (arXiv 1810.04805) with what its classification head reads, as Hugging Face's
+// BertModel computes them for one segment. Sequences computed together lie one after another,
+// without padding; attention alone looks at one at a time. Constant after loading; thread-safe.
+// Operations throw LibTorch's exceptions.
 class BertEncoder {
  public:
   // Weights in `dtype` (float32 or bfloat16), named as in BertModel or, with "bert." before the
-  // names, as in the models built on it. Errors name file, tensor, expected and found.
+  // names, as in the models built on it. Of the pooler only where it is read. Errors name file,
+  // tensor, expected and found.
   static absl::StatusOr<BertEncoder> Load(const Checkpoint& checkpoint, const BertConfig& config,
                                           at::ScalarType dtype);
 
-  // The pooled output [sequences, hidden_size] of token ids, special tokens included. Shorter
-  // sequences are padded to the longest; the result does not depend on it. Every sequence has 1 to
-  // max_positions ids in [0, vocab_size).
-  at::Tensor Pool(std::span<const std::span<const int32_t>> sequences) const;
+  // What config.classifier_input says, [sequences, hidden_size], of token ids, special tokens
+  // included. Every sequence has 1 to max_positions ids in [0, vocab_size); there is at least one.
+  at::Tensor Encode(std::span<const std::span<const int32_t>> sequences) const;
 
  private:
   struct Linear {
     at::Tensor weight;  // [outputs, inputs]
     at::Tensor bias;
     at::Tensor operator()(const at::Tensor& input) const;
+    // Some of the outputs alone.
+    Linear Outputs(int64_t begin, int64_t count) const;
   };
   struct Norm {
     at::Tensor weight;
@@ -48,14 +52,18 @@ class BertEncoder {
     Norm output_norm;
   };
   class Loader;
+  class Packing;
 
   explicit BertEncoder(const BertConfig& config) : config_(config) {}
+  // All below take and give rows of tokens, [tokens, hidden_size], unless they say otherwise.
   at::Tensor Normalize(const at::Tensor& input, const Norm& norm) const;
-  at::Tensor Embed(const at::Tensor& ids) const;
-  at::Tensor Apply(const Layer& layer, const at::Tensor& input, const at::Tensor& mask,
-                   int64_t wanted) const;
-  at::Tensor Attend(const Layer& layer, const at::Tensor& input, const at::Tensor& mask,
-                    int64_t wanted) const;
+  at::Tensor Embed(const Packing& packing) const;
+  at::Tensor Apply(const Layer& layer, const at::Tensor& input, const Packing& packing) const;
+  // The first tokens' rows alone, [sequences, hidden_size].
+  at::Tensor ApplyToFirst(const Layer& layer, const at::Tensor& input,
+                          const Packing& packing) const;
+  // What comes after attention; `input` and `attended` have the same rows.
+  at::Tensor Finish(const Layer& layer, const at::Tensor& input, const at::Tensor& attended) const;
 
   BertConfig config_;
   at::Tensor words_;      // [vocab_size, hidden_size]

@@ -35,8 +35,9 @@ struct ClassifierOptions {
 
 void AddFlags(ServerFlags& flags, ClassifierOptions& options) {
   CLI::App& app = flags.app();
-  app.add_option("--model", options.classifier.model_dir,
-                 "Directory of a BertForSequenceClassification checkpoint in Hugging Face layout")
+  app.add_option(
+         "--model", options.classifier.model_dir,
+         "Directory of a BERT checkpoint with a classification head, in Hugging Face layout")
       ->required();
   app.add_option("--dtype", options.dtype,
                  "What the encoder computes in; auto: bfloat16 where the processor is fast at it")
@@ -50,6 +51,9 @@ void AddFlags(ServerFlags& flags, ClassifierOptions& options) {
                  "The same for the bytes of those texts; units such as 64MiB are understood")
       ->transform(CLI::AsSizeValue(false))
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  app.add_option("--max-streams", options.limits.streams,
+                 "Bulk streams that may be open before further ones get RESOURCE_EXHAUSTED")
+      ->check(CLI::Range(1, 1 << 16));
 }
 
 EncoderDtype ToEncoderDtype(const std::string& name) {
@@ -76,7 +80,7 @@ absl::StatusOr<int> Serve(const ClassifierOptions& options, const Logger& logger
   ServedProgram program;
   program.services = {{v1::ClassifierService::service_full_name(), &rpc}};
   program.is_healthy = [&queue] { return queue.BusyFor() < kStalledAfter; };
-  program.drain = [&queue](absl::Duration timeout) { queue.Drain(timeout); };
+  program.drain = [&rpc](absl::Duration timeout) { rpc.Drain(timeout); };
   WINDOWKV_ASSIGN_OR_RETURN(const auto process,
                             ServerProcess::Start(options.server, std::move(program), logger));
 

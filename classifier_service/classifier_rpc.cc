@@ -1,36 +1,16 @@
 #include "classifier_service/classifier_rpc.h"
 
+#include <atomic>
 #include <utility>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
-#include "engine/base/monotonic_clock.h"
+#include "classifier_service/wire_classification.h"
 #include "engine/base/status.h"
 #include "server/rpc/request_id.h"
 #include "server/rpc/status_mapping.h"
 
 namespace windowkv {
-namespace {
-
-v1::Task ToWire(Task task) {
-  return task == Task::kLocalization ? v1::TASK_LOCALIZATION : v1::TASK_AGGREGATION;
-}
-
-void ToWire(const TaskDecision& decision, v1::TaskClassification& wire) {
-  wire.set_task(ToWire(decision.task));
-  wire.set_confidence(decision.confidence);
-  for (const TaskDecision::Probability& probability : decision.probabilities) {
-    auto* entry = wire.add_probabilities();
-    entry->set_task(ToWire(probability.task));
-    entry->set_probability(probability.probability);
-  }
-  wire.set_tokens_read(decision.tokens_read);
-  wire.set_truncated(decision.truncated);
-}
-
-}  // namespace
 
 absl::Status ValidateTexts(const v1::ClassifyRequest& request) {
   const int count = request.texts_size();
@@ -52,9 +32,10 @@ absl::Status ValidateTexts(const v1::ClassifyRequest& request) {
 class ClassifierRpc::Call final : public grpc::ServerUnaryReactor {
  public:
   Call(ClassifierRpc* rpc, const v1::ClassifyRequest* request, v1::ClassifyResponse* response)
-      : rpc_(rpc), request_(request), response_(response), logger_(rpc->logger_) {
-    rpc_->metrics_->OnRunning(++rpc_->running_);
-  }
+      : rpc_(rpc),
+        request_(request),
+        response_(response),
+        record_(&rpc->shared_, CallRecord::Kind::kUnary) {}
 
   void Start() {
     if (absl::Status status = Enqueue(); !status.ok()) FinishWith(status);
@@ -67,7 +48,7 @@ class ClassifierRpc::Call final : public grpc::ServerUnaryReactor {
  private:
   absl::Status Enqueue() {
     WINDOWKV_ASSIGN_OR_RETURN(request_id_, RequestIdOrNew(request_->request_id()));
-    logger_ = rpc_->logger_.ForRequest(request_id_);
+    record_.SetRequestId(request_id_);
     WINDOWKV_RETURN_IF_ERROR(ValidateTexts(*request_));
     ClassificationQueue::Job job;
     job.texts.assign(request_->texts().begin(), request_->texts().end());
@@ -84,23 +65,13 @@ class ClassifierRpc::Call final : public grpc::ServerUnaryReactor {
     response_->set_model(rpc_->model_);
     for (const TaskDecision& decision : decisions) {
       ToWire(decision, *response_->add_classifications());
-      rpc_->metrics_->OnDecision(decision.task, decision.confidence, decision.tokens_read,
-                                 decision.truncated);
+      record_.OnDecision(decision);
     }
   }
 
   // After Finish this may be gone.
   void FinishWith(const absl::Status& status) {
-    const absl::Duration taken = MonotonicNow() - began_;
-    if (status.ok()) {
-      rpc_->metrics_->OnRequestFinished(request_->texts_size(), taken);
-      logger_.Info("classified", {{"texts", request_->texts_size()}, {"seconds", taken}});
-    } else {
-      rpc_->metrics_->OnRequestFailed(status.code());
-      logger_.Warning("not classified", {{"code", absl::StatusCodeToString(status.code())},
-                                         {"reason", ToStd(status.message())}});
-    }
-    rpc_->metrics_->OnRunning(--rpc_->running_);
+    record_.OnEnd(status, response_->classifications_size());
     Finish(ToGrpcStatus(status, request_id_));
   }
 
@@ -108,14 +79,15 @@ class ClassifierRpc::Call final : public grpc::ServerUnaryReactor {
   const v1::ClassifyRequest* const request_;  // gRPC's, until Finish
   v1::ClassifyResponse* const response_;      // gRPC's, until Finish
   std::string request_id_;                    // empty until it is known to be good
-  Logger logger_;
-  const absl::Duration began_ = MonotonicNow();
+  CallRecord record_;
   std::atomic<bool> cancelled_ = false;
 };
 
 ClassifierRpc::ClassifierRpc(ClassificationQueue* queue, ClassifierMetrics* metrics, Logger logger,
                              std::string model)
-    : queue_(queue), metrics_(metrics), logger_(std::move(logger)), model_(std::move(model)) {}
+    : queue_(queue),
+      shared_{.metrics = metrics, .logger = std::move(logger)},
+      model_(std::move(model)) {}
 
 grpc::ServerUnaryReactor* ClassifierRpc::Classify(grpc::CallbackServerContext* context,
                                                   const v1::ClassifyRequest* request,
@@ -123,6 +95,32 @@ grpc::ServerUnaryReactor* ClassifierRpc::Classify(grpc::CallbackServerContext* c
   auto* call = new Call(this, request, response);
   call->Start();
   return call;
+}
+
+grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>*
+ClassifierRpc::ClassifyStream(grpc::CallbackServerContext* context) {
+  auto* stream = new windowkv::ClassifyStream(
+      {.queue = queue_, .shared = &shared_, .model = &model_, .on_done = [this](auto* done) {
+         const std::lock_guard lock(mu_);
+         streams_.erase(done);
+       }});
+  const std::lock_guard lock(mu_);
+  streams_.insert(stream);
+  if (draining_) {
+    stream->Drain();
+  } else {
+    stream->Begin();
+  }
+  return stream;
+}
+
+void ClassifierRpc::Drain(absl::Duration timeout) {
+  {
+    const std::lock_guard lock(mu_);
+    draining_ = true;
+    for (windowkv::ClassifyStream* stream : streams_) stream->Drain();
+  }
+  queue_->Drain(timeout);
 }
 
 }  // namespace windowkv

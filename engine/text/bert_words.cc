@@ -1,10 +1,9 @@
 #include "engine/text/bert_words.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <cstdint>
 
+#include "engine/text/bert_unicode.h"
 #include "engine/text/unicode_normalization.h"
 #include "engine/text/utf8.h"
 #include "engine/text/white_space.h"
@@ -19,7 +18,7 @@ bool IsAsciiPunctuation(int32_t c) {
 
 bool IsPunctuation(int32_t c) {
   if (c < 0x80) return IsAsciiPunctuation(c);
-  switch (utf8proc_category(c)) {
+  switch (BertCategory(c)) {
     case UTF8PROC_CATEGORY_PC:
     case UTF8PROC_CATEGORY_PD:
     case UTF8PROC_CATEGORY_PS:
@@ -37,7 +36,7 @@ bool IsPunctuation(int32_t c) {
 bool IsControl(int32_t c) {
   if (c == '\t' || c == '\n' || c == '\r') return false;
   if (c < 0x80) return c < 0x20 || c == 0x7F;
-  switch (utf8proc_category(c)) {
+  switch (BertCategory(c)) {
     case UTF8PROC_CATEGORY_CC:
     case UTF8PROC_CATEGORY_CF:
     case UTF8PROC_CATEGORY_CO:
@@ -55,27 +54,26 @@ bool IsCjkIdeograph(int32_t c) {
          (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0x2F800 && c <= 0x2FA1F);
 }
 
-void RemoveAccents(std::vector<int32_t>* text) {
-  if (std::all_of(text->begin(), text->end(), [](int32_t c) { return c < 0x80; })) return;
-  *text = NormalizeCodePoints(*text, NormalizationForm::kNfd);
-  text->erase(std::remove_if(text->begin(), text->end(),
-                             [](int32_t c) {
-                               return c >= 0x300 && utf8proc_category(c) == UTF8PROC_CATEGORY_MN;
-                             }),
-              text->end());
+void RemoveAccents(std::vector<PlacedCodePoint>* text) {
+  const auto is_ascii = [](const PlacedCodePoint& c) { return c.code_point < 0x80; };
+  if (std::all_of(text->begin(), text->end(), is_ascii)) return;
+  *text = DecomposePlaced(*text, kNotDecomposedByBert);
+  std::erase_if(*text, [](const PlacedCodePoint& c) {
+    return c.code_point >= 0x300 && BertCategory(c.code_point) == UTF8PROC_CATEGORY_MN;
+  });
 }
 
-void LowerCase(std::vector<int32_t>* text) {
+void LowerCase(std::vector<PlacedCodePoint>* text) {
   constexpr int32_t kCapitalDottedI = 0x130;  // the one that becomes two characters
-  std::vector<int32_t> result;
+  std::vector<PlacedCodePoint> result;
   result.reserve(text->size());
-  for (const int32_t c : *text) {
+  for (const auto& [c, place] : *text) {
     if (c < 0x80) {
-      result.push_back(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+      result.push_back({c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c, place});
     } else if (c == kCapitalDottedI) {
-      result.insert(result.end(), {'i', 0x307});
+      result.insert(result.end(), {{'i', place}, {0x307, place}});
     } else {
-      result.push_back(utf8proc_tolower(c));
+      result.push_back({BertLowerCase(c), place});
     }
   }
   text->swap(result);
@@ -83,58 +81,69 @@ void LowerCase(std::vector<int32_t>* text) {
 
 }  // namespace
 
-std::vector<int32_t> BertWords::Cleaned(std::string_view text) const {
-  std::vector<int32_t> cleaned;
-  cleaned.reserve(text.size());
-  while (!text.empty()) {
-    const Utf8Char next = DecodeUtf8(text);
-    text.remove_prefix(next.length);
+std::vector<PlacedCodePoint> BertWords::Cleaned(std::string_view text) const {
+  std::vector<PlacedCodePoint> cleaned;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Char next = DecodeUtf8(text.substr(at));
+    const auto place = static_cast<uint32_t>(at);
+    at += next.length;
     const auto c = static_cast<int32_t>(next.code_point);
     if (next.kind != Utf8Char::Kind::kValid || next.code_point == kReplacementCharacter ||
         IsControl(c)) {
       continue;
     }
     if (IsWhiteSpace(next.code_point)) {
-      cleaned.push_back(' ');
+      cleaned.push_back({' ', place});
     } else if (options_.separate_cjk && IsCjkIdeograph(c)) {
-      cleaned.insert(cleaned.end(), {' ', c, ' '});
+      cleaned.insert(cleaned.end(), {{' ', place}, {c, place}, {' ', place}});
     } else {
-      cleaned.push_back(c);
+      cleaned.push_back({c, place});
     }
   }
   return cleaned;
 }
 
-std::vector<std::string> BertWords::Cut(std::string_view text) const {
-  std::vector<int32_t> characters = Cleaned(text);
+BertText BertWords::Cut(std::string_view text) const {
+  std::vector<PlacedCodePoint> characters = Cleaned(text);
   if (options_.strip_accents) RemoveAccents(&characters);
   if (options_.lower_case) LowerCase(&characters);
 
-  std::vector<std::string> words;
+  BertText words;
   bool in_word = false;
-  for (const int32_t c : characters) {
+  const auto end_word = [&] {
+    if (in_word) words.ends.push_back(words.bytes.size());
+    in_word = false;
+  };
+  for (const auto& [c, place] : characters) {
     const auto code_point = static_cast<char32_t>(c);
     if (IsWhiteSpace(code_point)) {
-      in_word = false;
+      end_word();
       continue;
     }
     const bool alone = IsPunctuation(c);
-    if (!in_word || alone) words.emplace_back();
-    AppendUtf8(code_point, &words.back());
-    in_word = !alone;
+    if (alone) end_word();
+    AppendUtf8(code_point, &words.bytes);
+    words.places.resize(words.bytes.size(), place);
+    in_word = true;
+    if (alone) end_word();
   }
+  end_word();
   return words;
 }
 
 bool BertWords::IsBoundary(std::string_view text, size_t at) const {
+  if (at > 0 && text[at - 1] == ']') return true;
   const auto byte = static_cast<uint8_t>(text[at]);
   if (byte < 0x80) {
     return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r' ||
            (IsAsciiPunctuation(byte) && byte != ']');
   }
-  if (!options_.separate_cjk || byte < 0xE0) return false;
-  const Utf8Char c = DecodeUtf8(text.substr(at));
-  return c.kind == Utf8Char::Kind::kValid && IsCjkIdeograph(static_cast<int32_t>(c.code_point));
+  if (byte < 0xC2) return false;
+  const Utf8Char next = DecodeUtf8(text.substr(at));
+  if (next.kind != Utf8Char::Kind::kValid) return false;
+  const auto c = static_cast<int32_t>(next.code_point);
+  return (options_.separate_cjk && IsCjkIdeograph(c)) || IsPunctuation(c) ||
+         (IsWhiteSpace(next.code_point) && !IsControl(c));
 }
 
 size_t BertWords::NextBoundary(std::string_view text, size_t from) const {

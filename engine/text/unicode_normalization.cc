@@ -22,36 +22,61 @@ utf8proc_option_t Options(NormalizationForm form) {
   return static_cast<utf8proc_option_t>(options);
 }
 
-void AppendDecomposed(int32_t code_point, utf8proc_option_t options, std::vector<int32_t>* out) {
+// Calls `add` with each code point that this one is taken apart into.
+template <typename Add>
+void Decompose(int32_t code_point, utf8proc_option_t options, const Add& add) {
   // No character of Unicode decomposes into more than 18.
   utf8proc_int32_t buffer[32];
   int boundary = 0;
   const utf8proc_ssize_t count =
       utf8proc_decompose_char(code_point, buffer, std::size(buffer), options, &boundary);
   if (count < 0 || count > static_cast<utf8proc_ssize_t>(std::size(buffer))) {
-    out->push_back(code_point);
+    add(code_point);
   } else {
-    out->insert(out->end(), buffer, buffer + count);
+    std::for_each(buffer, buffer + count, add);
   }
 }
 
+int32_t CodePointOf(int32_t c) { return c; }
+int32_t CodePointOf(const PlacedCodePoint& c) { return c.code_point; }
+
 // Canonical ordering. utf8proc's own takes quadratic time on a long run of marks.
-void OrderMarks(std::vector<int32_t>* code_points) {
-  const auto combining_class = [](int32_t c) {
-    return c < 0x300 ? 0 : utf8proc_get_property(c)->combining_class;
+template <typename T>
+void OrderMarks(std::vector<T>* text) {
+  const auto combining_class = [](const T& c) {
+    const int32_t code_point = CodePointOf(c);
+    return code_point < 0x300 ? 0 : utf8proc_get_property(code_point)->combining_class;
   };
-  auto at = code_points->begin();
-  while (at != code_points->end()) {
-    if (combining_class(*at) == 0) {
-      ++at;
-      continue;
-    }
-    const auto end =
-        std::find_if(at, code_points->end(), [&](int32_t c) { return combining_class(c) == 0; });
-    std::stable_sort(at, end,
-                     [&](int32_t a, int32_t b) { return combining_class(a) < combining_class(b); });
+  const auto is_starter = [&](const T& c) { return combining_class(c) == 0; };
+  for (auto at = text->begin(); at != text->end();) {
+    at = std::find_if_not(at, text->end(), is_starter);
+    const auto end = std::find_if(at, text->end(), is_starter);
+    std::stable_sort(
+        at, end, [&](const T& a, const T& b) { return combining_class(a) < combining_class(b); });
     at = end;
   }
+}
+
+std::vector<int32_t> NormalizeCodePoints(const std::vector<int32_t>& code_points,
+                                         NormalizationForm form) {
+  const utf8proc_option_t options = Options(form);
+  std::vector<int32_t> result;
+  result.reserve(code_points.size());
+  for (const int32_t c : code_points) {
+    if (c < 0x80) {
+      result.push_back(c);
+    } else {
+      Decompose(c, options, [&result](int32_t part) { result.push_back(part); });
+    }
+  }
+  OrderMarks(&result);
+  if (Composes(form) && !result.empty()) {
+    const utf8proc_ssize_t size = utf8proc_normalize_utf32(
+        result.data(), static_cast<utf8proc_ssize_t>(result.size()),
+        static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+    if (size >= 0) result.resize(static_cast<size_t>(size));
+  }
+  return result;
 }
 
 bool IsAscii(std::string_view text) {
@@ -74,25 +99,19 @@ void AppendNormalized(std::string_view valid, NormalizationForm form, std::strin
 
 }  // namespace
 
-std::vector<int32_t> NormalizeCodePoints(const std::vector<int32_t>& code_points,
-                                         NormalizationForm form) {
-  const utf8proc_option_t options = Options(form);
-  std::vector<int32_t> result;
-  result.reserve(code_points.size());
-  for (const int32_t c : code_points) {
-    if (c < 0x80) {
+std::vector<PlacedCodePoint> DecomposePlaced(const std::vector<PlacedCodePoint>& text,
+                                             int32_t except) {
+  const utf8proc_option_t options = Options(NormalizationForm::kNfd);
+  std::vector<PlacedCodePoint> result;
+  result.reserve(text.size());
+  for (const PlacedCodePoint& c : text) {
+    if (c.code_point < 0x80 || c.code_point == except) {
       result.push_back(c);
     } else {
-      AppendDecomposed(c, options, &result);
+      Decompose(c.code_point, options, [&](int32_t part) { result.push_back({part, c.place}); });
     }
   }
   OrderMarks(&result);
-  if (Composes(form) && !result.empty()) {
-    const utf8proc_ssize_t size = utf8proc_normalize_utf32(
-        result.data(), static_cast<utf8proc_ssize_t>(result.size()),
-        static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-    if (size >= 0) result.resize(static_cast<size_t>(size));
-  }
   return result;
 }
 

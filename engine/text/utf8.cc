@@ -1,6 +1,7 @@
 #include "engine/text/utf8.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace windowkv {
 namespace {
@@ -67,6 +68,27 @@ size_t ValidUtf8Prefix(std::string_view text) {
     at += next.length;
   }
   return at;
+}
+
+size_t CountUtf8Characters(std::string_view text) {
+  // Eight bytes at once: each counts its continuation bytes in a byte of `counts`, which holds 255.
+  constexpr uint64_t kOnes = 0x0101010101010101, kEven = 0x00FF00FF00FF00FF;
+  constexpr size_t kWord = sizeof(uint64_t), kBlock = 255 * kWord;
+  size_t continuations = 0;
+  size_t at = 0;
+  while (text.size() - at >= kWord) {
+    const size_t end = at + std::min(kBlock, (text.size() - at) / kWord * kWord);
+    uint64_t counts = 0;
+    for (; at < end; at += kWord) {
+      uint64_t word = 0;
+      std::memcpy(&word, text.data() + at, kWord);
+      counts += ((word & ~(word << 1)) >> 7) & kOnes;
+    }
+    const uint64_t pairs = (counts & kEven) + ((counts >> 8) & kEven);
+    continuations += (pairs * 0x0001000100010001) >> 48;
+  }
+  for (; at < text.size(); ++at) continuations += (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80;
+  return text.size() - continuations;
 }
 
 void AppendUtf8(char32_t code_point, std::string* out) {

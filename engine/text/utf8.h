@@ -32,6 +32,9 @@ std::optional<Utf8Char> DecodeLastUtf8(std::string_view text);
 // Length of the longest prefix that is whole, valid UTF-8.
 size_t ValidUtf8Prefix(std::string_view text);
 
+// Characters of a text in UTF-8: bytes that are no continuation. Quick for a long text.
+size_t CountUtf8Characters(std::string_view text);
+
 void AppendUtf8(char32_t code_point, std::string* out);
 
 inline constexpr char32_t kReplacementCharacter = 0xFFFD;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/status.h"
 #include "engine/text/json_node.h"
+#include "engine/text/latin_script.h"
 #include "engine/text/utf8.h"
 
 namespace windowkv {
@@ -20,11 +21,14 @@ constexpr size_t kMaxCharactersPerWord = 100;
 
 // How much of a long text is read at once from either end.
 constexpr size_t kChunkBytes = 4096;
+// A part without a place to cut at is one long word, maybe with a mark before it. Longer ones are
+// not read through.
+constexpr size_t kLongWordBytes = 4 * kChunkBytes;
 
-size_t CountCharacters(std::string_view text) {
-  return static_cast<size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; }));
-}
+bool IsCharacterBegin(char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; }
+
+// White space is no part of any piece.
+bool IsSkipped(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
 bool HasCapital(std::string_view text) {
   while (!text.empty()) {
@@ -52,6 +56,7 @@ absl::Status WordPiece::ReadVocabulary(const std::string& path) {
   if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be opened"));
   for (std::string line; std::getline(file, line); ++vocab_size_) {
     if (line.ends_with('\r')) line.pop_back();
+    unfamiliar_.push_back(HasForeignLetter(line));
     if (line.empty()) continue;
     const bool continues = line.size() > 2 && line.starts_with("##");
     if (continues) line.erase(0, 2);
@@ -78,6 +83,7 @@ absl::Status WordPiece::ReadVocabulary(const std::string& path) {
     }
     *id = *found;
   }
+  unfamiliar_[static_cast<size_t>(unk_id_)] = true;
   return absl::OkStatus();
 }
 
@@ -103,14 +109,35 @@ bool WordPiece::HasCapitalLetter() const {
 
 std::vector<int32_t> WordPiece::Encode(std::string_view text, SpecialTokens special) const {
   std::vector<int32_t> ids;
-  for (const AddedTokenFinder::Segment& segment : special_.Cut(text, special)) {
+  for (const Piece& piece : EncodePart(text, 0, text.size(), special)) ids.push_back(piece.id);
+  return ids;
+}
+
+std::vector<WordPiece::Piece> WordPiece::EncodePart(std::string_view text, size_t begin, size_t end,
+                                                    SpecialTokens special) const {
+  std::vector<Piece> pieces;
+  const std::string_view part = text.substr(begin, end - begin);
+  for (const AddedTokenFinder::Segment& segment : special_.Cut(part, special)) {
+    const auto at = static_cast<size_t>(segment.text.data() - text.data());
     if (segment.id) {
-      ids.push_back(*segment.id);
+      pieces.push_back({*segment.id, at, at + segment.text.size()});
       continue;
     }
-    for (const std::string& word : words_.Cut(segment.text)) EncodeWord(word, &ids);
+    const BertText words = words_.Cut(segment.text);
+    size_t word_begin = 0;
+    for (const size_t word_end : words.ends) {
+      const std::string_view word(words.bytes.data() + word_begin, word_end - word_begin);
+      const size_t first = pieces.size();
+      EncodeWord(word, &pieces);
+      for (size_t i = first; i < pieces.size(); ++i) {
+        const size_t last = words.places[word_begin + pieces[i].end - 1];
+        pieces[i].begin = at + words.places[word_begin + pieces[i].begin];
+        pieces[i].end = at + last + DecodeUtf8(segment.text.substr(last)).length;
+      }
+      word_begin = word_end;
+    }
   }
-  return ids;
+  return pieces;
 }
 
 std::optional<int32_t> WordPiece::LongestPiece(std::string_view text, bool continues,
@@ -125,19 +152,19 @@ std::optional<int32_t> WordPiece::LongestPiece(std::string_view text, bool conti
   return std::nullopt;
 }
 
-void WordPiece::EncodeWord(std::string_view word, std::vector<int32_t>* ids) const {
-  const size_t first = ids->size();
-  bool known = CountCharacters(word) <= kMaxCharactersPerWord;
+void WordPiece::EncodeWord(std::string_view word, std::vector<Piece>* pieces) const {
+  const size_t first = pieces->size();
+  bool known = CountUtf8Characters(word) <= kMaxCharactersPerWord;
   for (size_t at = 0; known && at < word.size();) {
     size_t length = 0;
     const std::optional<int32_t> piece = LongestPiece(word.substr(at), at > 0, &length);
     known = piece.has_value();
-    if (known) ids->push_back(*piece);
+    if (known) pieces->push_back({*piece, at, at + length});
     at += length;
   }
   if (known) return;
-  ids->resize(first);
-  ids->push_back(unk_id_);
+  pieces->resize(first);
+  pieces->push_back({unk_id_, 0, word.size()});
 }
 
 WordPiece::Excerpt WordPiece::EncodeEnds(std::string_view text, int32_t max_pieces, int32_t head,
@@ -145,27 +172,91 @@ WordPiece::Excerpt WordPiece::EncodeEnds(std::string_view text, int32_t max_piec
   const auto limit = static_cast<size_t>(std::max(max_pieces, 0));
   const auto head_size = static_cast<size_t>(std::max(head, 0));
   const auto tail_size = static_cast<size_t>(std::max(tail, 0));
+  std::vector<Piece> pieces = FirstPieces(text, limit + 1, special);
   Excerpt excerpt;
-  std::vector<int32_t>& ids = excerpt.ids;
-  for (size_t at = 0; at < text.size() && ids.size() <= limit;) {
-    const size_t end = words_.NextBoundary(text, at + kChunkBytes);
-    const std::vector<int32_t> chunk = Encode(text.substr(at, end - at), special);
-    ids.insert(ids.end(), chunk.begin(), chunk.end());
+  excerpt.head_end = excerpt.tail_begin = text.size();
+  if (pieces.size() > limit) {
+    excerpt.truncated = true;
+    pieces.resize(head_size);
+    excerpt.head_end = pieces.empty() ? 0 : pieces.back().end;
+    std::vector<Piece> ending = LastPieces(text, tail_size, special);
+    // A character taken apart may have pieces on both sides.
+    if (!ending.empty()) excerpt.tail_begin = std::max(excerpt.head_end, ending.front().begin);
+    pieces.insert(pieces.end(), ending.begin(), ending.end());
+  }
+  excerpt.ids.reserve(pieces.size());
+  for (const Piece& piece : pieces) excerpt.ids.push_back(piece.id);
+  return excerpt;
+}
+
+// The first `count` pieces or somewhat more, or all of them.
+std::vector<WordPiece::Piece> WordPiece::FirstPieces(std::string_view text, size_t count,
+                                                     SpecialTokens special) const {
+  std::vector<Piece> pieces;
+  for (size_t at = 0; at < text.size() && pieces.size() < count;) {
+    if (IsSkipped(text[at])) {
+      ++at;
+      continue;
+    }
+    size_t end = words_.NextBoundary(text, std::min(at + kChunkBytes, text.size()));
+    if (end - at > kLongWordBytes) {
+      // What stands before the long word is read first.
+      const size_t before = words_.PreviousBoundary(text, at + kChunkBytes);
+      if (before > at) end = before;
+    }
+    const std::vector<Piece> chunk = EncodeChunk(text, at, end, special);
+    pieces.insert(pieces.end(), chunk.begin(), chunk.end());
     at = end;
   }
-  if (ids.size() <= limit) return excerpt;
+  return pieces;
+}
 
-  excerpt.truncated = true;
-  ids.resize(std::min(ids.size(), head_size));
-  std::vector<int32_t> ending;
-  for (size_t end = text.size(); end > 0 && ending.size() < tail_size;) {
-    const size_t begin = words_.PreviousBoundary(text, end - std::min(end, kChunkBytes));
-    const std::vector<int32_t> chunk = Encode(text.substr(begin, end - begin), special);
-    ending.insert(ending.begin(), chunk.begin(), chunk.end());
+// The last `count` pieces, or all of them.
+std::vector<WordPiece::Piece> WordPiece::LastPieces(std::string_view text, size_t count,
+                                                    SpecialTokens special) const {
+  std::vector<Piece> pieces;
+  for (size_t end = text.size(); end > 0 && pieces.size() < count;) {
+    if (IsSkipped(text[end - 1])) {
+      --end;
+      continue;
+    }
+    size_t begin = words_.PreviousBoundary(text, end - std::min(end, kChunkBytes));
+    if (end - begin > kLongWordBytes) {
+      // What stands after the long word is read first.
+      const size_t after = words_.NextBoundary(text, end - kChunkBytes);
+      if (after < end) begin = after;
+    }
+    const std::vector<Piece> chunk = EncodeChunk(text, begin, end, special);
+    pieces.insert(pieces.begin(), chunk.begin(), chunk.end());
     end = begin;
   }
-  ids.insert(ids.end(), ending.end() - std::min(ending.size(), tail_size), ending.end());
-  return excerpt;
+  if (pieces.size() > count)
+    pieces.erase(pieces.begin(), pieces.end() - static_cast<int64_t>(count));
+  return pieces;
+}
+
+std::vector<WordPiece::Piece> WordPiece::EncodeChunk(std::string_view text, size_t begin,
+                                                     size_t end, SpecialTokens special) const {
+  if (end - begin <= kLongWordBytes) return EncodePart(text, begin, end, special);
+  const auto character_from = [&](size_t at) {
+    while (at < end && !IsCharacterBegin(text[at])) ++at;
+    return at;
+  };
+  // A word that is too long after a few bytes is unknown whatever follows: only where it ends
+  // matters.
+  const std::string_view beginning =
+      text.substr(begin, character_from(begin + kChunkBytes) - begin);
+  const BertText words = words_.Cut(beginning);
+  const size_t last_word = words.ends.size() < 2 ? 0 : words.ends[words.ends.size() - 2];
+  const std::vector<Piece> ending =
+      EncodePart(text, character_from(end - kChunkBytes), end, special);
+  if (ending.empty() || CountUtf8Characters(std::string_view(words.bytes).substr(last_word)) <=
+                            kMaxCharactersPerWord) {
+    return EncodePart(text, begin, end, special);
+  }
+  std::vector<Piece> pieces = EncodePart(text, begin, begin + beginning.size(), special);
+  pieces.back().end = ending.back().end;
+  return pieces;
 }
 
 }  // namespace windowkv

@@ -27,6 +27,12 @@ ClassifierMetrics::ClassifierMetrics(MetricsRegistry* r, const MetricLabels& mod
                                  "Word pieces the model read", model)),
       truncated_(r->AddCounter("windowkv_classifier_truncated_total",
                                "Texts whose middle was left out", model)),
+      undecided_(r->AddCounter("windowkv_classifier_undecided_total",
+                               "Texts in letters that the model can't read", model)),
+      stream_texts_(r->AddCounter("windowkv_classifier_stream_texts_total",
+                                  "Texts answered in streams that ended", model)),
+      stream_failures_(r->AddCounter("windowkv_classifier_stream_text_failures_total",
+                                     "Those of them that got an error for an answer", model)),
       texts_per_request_(r->AddHistogram("windowkv_classifier_request_texts",
                                          "Texts of one request", TextBounds(), model)),
       duration_(r->AddHistogram("windowkv_classifier_request_duration_seconds",
@@ -46,6 +52,13 @@ void ClassifierMetrics::OnDecision(Task task, double confidence, size_t tokens_r
   confidence_.Add({{"task", TaskLabel(task)}}, FractionBounds()).Observe(confidence);
   tokens_read_.Increment(static_cast<double>(tokens_read));
   if (truncated) truncated_.Increment();
+}
+
+void ClassifierMetrics::OnUndecided() { undecided_.Increment(); }
+
+void ClassifierMetrics::OnStreamEnded(size_t texts, size_t failed) {
+  stream_texts_.Increment(static_cast<double>(texts));
+  stream_failures_.Increment(static_cast<double>(failed));
 }
 
 void ClassifierMetrics::OnRequestFinished(size_t texts, absl::Duration duration) {

@@ -20,9 +20,13 @@ class ClassifierMetrics {
 
   // One text got its verdict. `confidence` in [0, 1].
   void OnDecision(Task task, double confidence, size_t tokens_read, bool truncated);
+  // The model can't read a text, so that its verdict says nothing.
+  void OnUndecided();
   // A Classify call of `texts` texts ended well after `duration`.
   void OnRequestFinished(size_t texts, absl::Duration duration);
-  // A Classify call ended with an error.
+  // A ClassifyStream call ended, well or not, after `texts` answers, `failed` of them errors.
+  void OnStreamEnded(size_t texts, size_t failed);
+  // A call ended with an error.
   void OnRequestFailed(absl::StatusCode code);
   // The calls in progress now.
   void OnRunning(int running);
@@ -34,6 +38,9 @@ class ClassifierMetrics {
   HistogramFamily& confidence_;
   prometheus::Counter& tokens_read_;
   prometheus::Counter& truncated_;
+  prometheus::Counter& undecided_;
+  prometheus::Counter& stream_texts_;
+  prometheus::Counter& stream_failures_;
   prometheus::Histogram& texts_per_request_;
   prometheus::Histogram& duration_;
   CounterFamily& failures_;

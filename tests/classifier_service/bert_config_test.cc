@@ -54,6 +54,18 @@ TEST(BertConfig, LabelsMayStandInAnyOrderAndCase) {
               ElementsAre(Task::kAggregation, Task::kLocalization));
 }
 
+TEST(BertConfig, HeadReadsThePooledOutputUnlessToldOtherwise) {
+  const auto plain = LoadBertConfig(DirWith(ConfigWith(json::object()).dump()));
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_EQ(plain->classifier_input, ClassifierInput::kPooler);
+  EXPECT_EQ(plain->temperature, 1);
+  const auto other = LoadBertConfig(
+      DirWith(ConfigWith({{"classifier_input", "mean"}, {"temperature", 100}}).dump()));
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_EQ(other->classifier_input, ClassifierInput::kMean);
+  EXPECT_EQ(other->temperature, 100);
+}
+
 struct BadLabels {
   const char* name;
   json id2label;
@@ -126,6 +138,14 @@ INSTANTIATE_TEST_SUITE_P(
             "hidden_size: expected a multiple of num_attention_heads 5, found 24"),
         Bad("NoRoomForAPiece", {{"max_position_embeddings", 2}},
             "max_position_embeddings: expected an integer in [3, "),
+        Bad("ClassifierInput", {{"classifier_input", "max"}},
+            "classifier_input: expected \"pooler\", \"cls\" or \"mean\", found \"max\""),
+        Bad("ClassifierInputNotText", {{"classifier_input", 1}}, "classifier_input"),
+        Bad("NoTemperature", {{"temperature", 0}},
+            "temperature: expected a number above 0, found 0"),
+        Bad("NegativeTemperature", {{"temperature", -1}},
+            "temperature: expected a number in [0, 100]"),
+        Bad("HighTemperature", {{"temperature", 100.5}}, "found 100.5"),
         Bad("NegativeEps", {{"layer_norm_eps", -1e-12}}, "layer_norm_eps"),
         Other("ModelType", {{"model_type", "roberta"}}, "model_type: expected \"bert\", found"),
         Other("Activation", {{"hidden_act", "relu"}}, "hidden_act: expected \"gelu\""),

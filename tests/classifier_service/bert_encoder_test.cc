@@ -45,7 +45,7 @@ struct Model {
   at::Tensor head_bias;
 
   at::Tensor Logits(const std::vector<std::span<const int32_t>>& sequences) const {
-    return at::linear(encoder.Pool(sequences), head_weight, head_bias);
+    return at::linear(encoder.Encode(sequences), head_weight, head_bias);
   }
 };
 
@@ -92,7 +92,7 @@ TEST_P(BertGolden, LogitsEqualTransformersOneByOne) {
   }
 }
 
-TEST_P(BertGolden, PaddingChangesNothing) {
+TEST_P(BertGolden, CompanyChangesNothing) {
   ASSERT_FALSE(cases_.empty());
   std::vector<std::span<const int32_t>> sequences(4);
   for (size_t begin = 0; begin + 4 <= cases_.size(); begin += 4) {
@@ -104,13 +104,19 @@ TEST_P(BertGolden, PaddingChangesNothing) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BertGolden,
-                         testing::Values(GoldenModel{"TaskClassifier",
-                                                     "/deploy/models/task_classifier",
-                                                     "/tests/golden/data/classifier.json"},
-                                         GoldenModel{"BertTiny", "/tests/golden/data/bert_tiny",
-                                                     "/tests/golden/data/bert_tiny/golden.json"}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    All, BertGolden,
+    testing::Values(GoldenModel{"TaskClassifier", "/deploy/models/task_classifier",
+                                "/tests/golden/data/classifier.json"},
+                    GoldenModel{"BertTiny", "/tests/golden/data/bert_tiny",
+                                "/tests/golden/data/bert_tiny/golden.json"},
+                    GoldenModel{"FirstToken", "/tests/golden/data/bert_tiny_cls",
+                                "/tests/golden/data/bert_tiny_cls/golden.json"},
+                    GoldenModel{"MeanOfTokens", "/tests/golden/data/bert_tiny_mean",
+                                "/tests/golden/data/bert_tiny_mean/golden.json"},
+                    GoldenModel{"ConvertedHead", "/tests/golden/data/bert_tiny_pth",
+                                "/tests/golden/data/bert_tiny_pth/golden.json"}),
+    [](const auto& info) { return info.param.name; });
 
 struct Replacement {
   std::string from;

@@ -75,21 +75,101 @@ TEST_F(ClassificationQueueTest, AnswersInTheOrderOfTheTexts) {
   for (int i = 0; i < 20; ++i) {
     EXPECT_EQ((*outcome)[i].task, i == 3 ? Task::kAggregation : Task::kLocalization) << i;
   }
-  EXPECT_THAT(classifier_.calls(), ElementsAre(SizeIs(8), SizeIs(8), SizeIs(4)));
 }
 
-TEST_F(ClassificationQueueTest, AShortJobTakesItsTurnBetweenThoseOfALongOne) {
+TEST_F(ClassificationQueueTest, AnIdleWorkerStartsAtOnceAndDoesNotWaitForMore) {
   ClassificationQueue queue(&classifier_, {});
   OccupyTheWorker(queue);
-  TestJob large(Texts("large", 24));
+  EXPECT_THAT(classifier_.calls(), ElementsAre(ElementsAre("first")));
+  classifier_.Open();
+  EXPECT_TRUE(first_.Wait().ok());
+}
+
+TEST_F(ClassificationQueueTest, TextsOfDifferentJobsShareABatch) {
+  ClassificationQueue queue(&classifier_, {});
+  OccupyTheWorker(queue);
+  TestJob one(Texts("one", 2));
+  TestJob two({"two"});
+  ASSERT_TRUE(queue.Submit(one.Make()).ok());
+  ASSERT_TRUE(queue.Submit(two.Make()).ok());
+  classifier_.Open();
+  EXPECT_THAT(*one.Wait(), SizeIs(2));
+  EXPECT_THAT(*two.Wait(), SizeIs(1));
+  EXPECT_THAT(classifier_.calls(),
+              ElementsAre(ElementsAre("first"), ElementsAre("one0", "two", "one1")));
+}
+
+TEST_F(ClassificationQueueTest, ABatchEndsBeforeItHasMoreThan512Pieces) {
+  ClassificationQueue queue(&classifier_, {});
+  OccupyTheWorker(queue);
+  TestJob job({std::string(300, 'a'), std::string(212, 'b'), "c", std::string(600, 'd'), "e"});
+  ASSERT_TRUE(queue.Submit(job.Make()).ok());
+  classifier_.Open();
+  EXPECT_TRUE(job.Wait().ok());
+  EXPECT_THAT(classifier_.calls(), ElementsAre(ElementsAre("first"), SizeIs(2), ElementsAre("c"),
+                                               ElementsAre(SizeIs(600)), ElementsAre("e")));
+}
+
+TEST_F(ClassificationQueueTest, AShortTextWaitsForOneBatchOfALargeJob) {
+  ClassificationQueue queue(&classifier_, {});
+  OccupyTheWorker(queue);
+  TestJob large(std::vector<std::string>(24, std::string(250, 'x')));
   TestJob small({"small"});
   ASSERT_TRUE(queue.Submit(large.Make()).ok());
   ASSERT_TRUE(queue.Submit(small.Make()).ok());
   classifier_.Open();
   EXPECT_TRUE(large.Wait().ok());
   EXPECT_TRUE(small.Wait().ok());
-  EXPECT_THAT(classifier_.calls(), ElementsAre(ElementsAre("first"), SizeIs(8),
-                                               ElementsAre("small"), SizeIs(8), SizeIs(8)));
+  EXPECT_THAT(classifier_.calls()[1], ElementsAre(SizeIs(250), "small", SizeIs(250)));
+}
+
+TEST_F(ClassificationQueueTest, ALongTextIsNotOvertakenForEver) {
+  ClassificationQueue queue(&classifier_, {});
+  OccupyTheWorker(queue);
+  TestJob shorts(std::vector<std::string>(6, std::string(200, 's')));
+  TestJob others(std::vector<std::string>(6, std::string(200, 'o')));
+  TestJob long_one({std::string(500, 'l')});
+  ASSERT_TRUE(queue.Submit(shorts.Make()).ok());
+  ASSERT_TRUE(queue.Submit(others.Make()).ok());
+  ASSERT_TRUE(queue.Submit(long_one.Make()).ok());
+  classifier_.Open();
+  EXPECT_TRUE(long_one.Wait().ok());
+  EXPECT_TRUE(shorts.Wait().ok());
+  EXPECT_TRUE(others.Wait().ok());
+  EXPECT_THAT(classifier_.calls()[2], ElementsAre(SizeIs(500)));
+}
+
+TEST_F(ClassificationQueueTest, AStreamsJobsTakeTurnsAsOneCallers) {
+  ClassificationQueue queue(&classifier_, {});
+  OccupyTheWorker(queue);
+  const auto stream = queue.OpenStream();
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  TestJob streamed[] = {TestJob({"s0"}), TestJob({"s1"}), TestJob({"s2"})};
+  for (TestJob& job : streamed) ASSERT_TRUE(queue.SubmitTo(*stream, job.Make()).ok());
+  TestJob unary(Texts("u", 2));
+  ASSERT_TRUE(queue.Submit(unary.Make()).ok());
+  classifier_.Open();
+  for (TestJob& job : streamed) EXPECT_TRUE(job.Wait().ok());
+  EXPECT_TRUE(unary.Wait().ok());
+  queue.CloseStream(*stream);
+  EXPECT_THAT(classifier_.calls()[1], ElementsAre("s0", "u0", "s1", "u1", "s2"));
+}
+
+TEST_F(ClassificationQueueTest, StreamsAreBoundedByNumberAndLeaveRoomForOthers) {
+  ClassificationQueue queue(&classifier_, {.waiting_texts = 1, .streams = 1});
+  OccupyTheWorker(queue);
+  const auto stream = queue.OpenStream();
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  TestJob streamed({"streamed"});
+  EXPECT_TRUE(queue.SubmitTo(*stream, streamed.Make()).ok());
+  const absl::Status second = queue.OpenStream().status();
+  EXPECT_EQ(second.code(), absl::StatusCode::kResourceExhausted) << second;
+  EXPECT_TRUE(RetryDelayOf(second).has_value());
+  classifier_.Open();
+  EXPECT_TRUE(first_.Wait().ok());
+  EXPECT_TRUE(streamed.Wait().ok());
+  queue.CloseStream(*stream);
+  EXPECT_TRUE(queue.OpenStream().ok());
 }
 
 TEST_F(ClassificationQueueTest, RefusesMoreThanMayWaitWithARetryDelay) {
@@ -133,14 +213,26 @@ TEST_F(ClassificationQueueTest, CancelledJobsAreNotClassified) {
   EXPECT_THAT(classifier_.calls(), ElementsAre(ElementsAre("first")));
 }
 
-TEST_F(ClassificationQueueTest, AFailureEndsThatJobOnly) {
+TEST_F(ClassificationQueueTest, ATextThatFailsTakesNoOthersWithIt) {
   ClassificationQueue queue(&classifier_, {});
-  TestJob bad({"fail"});
+  OccupyTheWorker(queue);
+  TestJob bad({"fine", "fail", "find"});
   TestJob good({"find"});
   ASSERT_TRUE(queue.Submit(bad.Make()).ok());
   ASSERT_TRUE(queue.Submit(good.Make()).ok());
+  classifier_.Open();
   EXPECT_EQ(bad.Wait().status().code(), absl::StatusCode::kInternal);
   EXPECT_TRUE(good.Wait().ok());
+  EXPECT_THAT(classifier_.calls()[1], ElementsAre("fine", "find", "fail", "find"));
+  EXPECT_THAT(classifier_.calls(), SizeIs(6));
+}
+
+TEST_F(ClassificationQueueTest, NothingMoreOfAFailedJobIsClassified) {
+  ClassificationQueue queue(&classifier_, {});
+  TestJob bad({"fail", std::string(512, 'x')});
+  ASSERT_TRUE(queue.Submit(bad.Make()).ok());
+  EXPECT_EQ(bad.Wait().status().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(classifier_.calls(), ElementsAre(ElementsAre("fail")));
 }
 
 TEST_F(ClassificationQueueTest, DrainFinishesWhatWasAcceptedAndRefusesTheRest) {
@@ -151,6 +243,7 @@ TEST_F(ClassificationQueueTest, DrainFinishesWhatWasAcceptedAndRefusesTheRest) {
   queue.Drain(absl::ZeroDuration());
   TestJob late({"late"});
   EXPECT_EQ(queue.Submit(late.Make()).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(queue.OpenStream().status().code(), absl::StatusCode::kUnavailable);
   classifier_.Open();
   queue.Drain(absl::InfiniteDuration());
   EXPECT_TRUE(first_.Wait().ok());

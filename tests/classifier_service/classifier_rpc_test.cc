@@ -1,10 +1,7 @@
 #include "classifier_service/classifier_rpc.h"
 
 #include <gmock/gmock.h>
-#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
 #include <future>
@@ -15,61 +12,14 @@
 
 #include "classifier_service/bert_task_classifier.h"
 #include "engine/base/status.h"
-#include "server/metrics/metrics_registry.h"
-#include "server/rpc/server_process.h"
-#include "server/rpc/status_mapping.h"
 #include "tests/classifier_service/gated_classifier.h"
+#include "tests/classifier_service/running_server.h"
 #include "tests/engine/weights/test_files.h"
 
 namespace windowkv {
 namespace {
 
 using testing::HasSubstr;
-
-// A classifier server on a free port, and a client of it.
-class RunningServer {
- public:
-  explicit RunningServer(const TaskClassifier* classifier, ClassificationQueue::Limits limits = {})
-      : metrics_(&registry_, "test-model"),
-        queue_(classifier, limits),
-        rpc_(&queue_, &metrics_, Logger::Silent(), "test-model") {
-    ServerOptions options;
-    options.program = "windowkv-classifier";
-    options.listen = {"127.0.0.1", 0};
-    ServedProgram program;
-    program.services = {{v1::ClassifierService::service_full_name(), &rpc_}};
-    program.drain = [this](absl::Duration timeout) { queue_.Drain(timeout); };
-    auto process = ServerProcess::Start(options, std::move(program), Logger::Silent());
-    EXPECT_TRUE(process.ok()) << process.status();
-    process_ = *std::move(process);
-    stub_ = v1::ClassifierService::NewStub(
-        grpc::CreateChannel(process_->address().ToString(), grpc::InsecureChannelCredentials()));
-  }
-
-  absl::StatusOr<v1::ClassifyResponse> Classify(const v1::ClassifyRequest& request) {
-    grpc::ClientContext context;
-    return Classify(context, request);
-  }
-
-  absl::StatusOr<v1::ClassifyResponse> Classify(grpc::ClientContext& context,
-                                                const v1::ClassifyRequest& request) {
-    v1::ClassifyResponse response;
-    const absl::Status status = FromGrpcStatus(stub_->Classify(&context, request, &response));
-    if (!status.ok()) return status;
-    return response;
-  }
-
-  ServerProcess& process() { return *process_; }
-  std::string metrics_text() const { return registry_.Text(); }
-
- private:
-  MetricsRegistry registry_;
-  ClassifierMetrics metrics_;
-  ClassificationQueue queue_;
-  ClassifierRpc rpc_;
-  std::unique_ptr<ServerProcess> process_;
-  std::unique_ptr<v1::ClassifierService::Stub> stub_;
-};
 
 v1::ClassifyRequest RequestOf(const std::vector<std::string>& texts) {
   v1::ClassifyRequest request;
@@ -94,18 +44,23 @@ TEST(ClassifierRpc, AnswersEveryTextInOrder) {
   EXPECT_EQ(second.tokens_read(), 9);
   EXPECT_FALSE(second.truncated());
   EXPECT_TRUE(response->classifications(2).truncated());
+  ASSERT_EQ(second.read_size(), 1);
+  EXPECT_EQ(second.read(0).begin(), 0);
+  EXPECT_EQ(second.read(0).end(), 9);
+  EXPECT_EQ(second.unfamiliar(), 0);
 }
 
 TEST(ClassifierRpc, CountsDecisionsAndFailures) {
   const GatedClassifier classifier;
   RunningServer server(&classifier);
-  ASSERT_TRUE(server.Classify(RequestOf({"find", "find", "sum"})).ok());
+  ASSERT_TRUE(server.Classify(RequestOf({"find", "strange", "sum"})).ok());
   ASSERT_FALSE(server.Classify(RequestOf({})).ok());
   const std::string text = server.metrics_text();
   EXPECT_THAT(
       text,
       HasSubstr(
           R"(windowkv_classifier_decisions_total{model="test-model",task="localization"} 2)"));
+  EXPECT_THAT(text, HasSubstr(R"(windowkv_classifier_undecided_total{model="test-model"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(code="INVALID_ARGUMENT")"));
   EXPECT_THAT(text, HasSubstr(R"(windowkv_classifier_requests_running{model="test-model"} 0)"));
 }
@@ -141,6 +96,8 @@ INSTANTIATE_TEST_SUITE_P(
                                "has 0 entries, must have 1 to 256"},
                     BadRequest{"TooManyTexts", RequestOf(std::vector<std::string>(257, "a")),
                                "texts", "has 257 entries"},
+                    BadRequest{"FarTooManyTexts", RequestOf(std::vector<std::string>(100'000, "a")),
+                               "texts", "has 100000 entries, must have 1 to 256"},
                     BadRequest{"EmptyText", RequestOf({"a", "b", "c", ""}), "texts[3]",
                                "texts[3] is empty, must have at least one character"},
                     BadRequest{"LongId", WithId(std::string(129, 'r')), "request_id", "128"},
@@ -155,6 +112,15 @@ TEST(ClassifierRpc, TakesAsManyTextsAndAsLongAnIdAsItSays) {
   const auto response = server.Classify(request);
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_EQ(response->classifications_size(), 256);
+}
+
+TEST(ClassifierRpc, AMessageOverTheLimitIsRefusedSayingIt) {
+  const GatedClassifier classifier;
+  RunningServer server(&classifier);
+  const absl::Status status = server.Classify(RequestOf({std::string(5 << 20, 'x')})).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("larger than max"));
+  EXPECT_TRUE(server.Classify(RequestOf({"find"})).ok());
 }
 
 TEST(ClassifierRpc, FullQueueIsResourceExhaustedWithARetryDelay) {

@@ -12,20 +12,30 @@
 
 namespace windowkv {
 
-// A classifier that waits at a gate. Texts that begin with "sum" are aggregation; the text "fail"
-// makes the whole call fail. Thread-safe.
+// A classifier that waits at a gate; it reads a piece per byte. Texts that begin with "sum" are
+// aggregation; the text "fail" makes the whole call fail. Thread-safe.
 class GatedClassifier final : public TaskClassifier {
  public:
-  absl::StatusOr<std::vector<TaskDecision>> Classify(
-      std::span<const std::string_view> texts) const override {
+  ReadText Read(std::string_view text) const override {
+    ReadText read;
+    read.ids.assign(text.begin(), text.end());
+    read.read = {{0, static_cast<int64_t>(text.size())}};
+    read.truncated = text.size() > 512;
+    read.unfamiliar = text == "strange" ? 1.0F : 0.0F;
+    return read;
+  }
+
+  absl::StatusOr<std::vector<TaskDecision>> Decide(std::span<const ReadText> texts) const override {
     std::unique_lock lock(mu_);
-    calls_.emplace_back(texts.begin(), texts.end());
+    std::vector<std::string>& call = calls_.emplace_back();
+    for (const ReadText& text : texts) call.emplace_back(text.ids.begin(), text.ids.end());
+    const std::vector<std::string> written = call;
     changed_.notify_all();
     changed_.wait(lock, [this] { return open_; });
     std::vector<TaskDecision> decisions;
-    for (std::string_view text : texts) {
-      if (text == "fail") return absl::InternalError("asked to fail");
-      decisions.push_back(DecisionOf(text));
+    for (size_t i = 0; i < texts.size(); ++i) {
+      if (written[i] == "fail") return absl::InternalError("asked to fail");
+      decisions.push_back(DecisionOf(written[i], texts[i]));
     }
     return decisions;
   }
@@ -53,7 +63,7 @@ class GatedClassifier final : public TaskClassifier {
   }
 
  private:
-  static TaskDecision DecisionOf(std::string_view text) {
+  static TaskDecision DecisionOf(std::string_view text, const ReadText& read) {
     TaskDecision decision;
     decision.task = text.substr(0, 3) == "sum" ? Task::kAggregation : Task::kLocalization;
     decision.confidence = 0.75F;
@@ -61,7 +71,9 @@ class GatedClassifier final : public TaskClassifier {
     decision.probabilities = {{Task::kLocalization, localization ? 0.75F : 0.25F},
                               {Task::kAggregation, localization ? 0.25F : 0.75F}};
     decision.tokens_read = static_cast<int32_t>(text.size());
-    decision.truncated = text.size() > 512;
+    decision.read = read.read;
+    decision.truncated = read.truncated;
+    decision.unfamiliar = read.unfamiliar;
     return decision;
   }
 

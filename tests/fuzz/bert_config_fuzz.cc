@@ -21,6 +21,9 @@ absl::Status CheckConfig(const BertConfig& config) {
   }
   if (!(config.layer_norm_eps >= 0 && config.layer_norm_eps <= 1))
     return Broken("epsilon is small");
+  if (!(config.temperature > 0 && config.temperature <= 100)) {
+    return Broken("the temperature divides");
+  }
   return absl::OkStatus();
 }
 

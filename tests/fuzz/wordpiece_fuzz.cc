@@ -32,6 +32,9 @@ absl::Status CheckEnds(const WordPiece& pieces, std::string_view text,
   const auto count = static_cast<int32_t>(all.size());
   const WordPiece::Excerpt excerpt = pieces.EncodeEnds(text, head + tail, head, tail, special);
   if (excerpt.truncated != (count > head + tail)) return Broken("what is cut is said to be");
+  if (excerpt.head_end > excerpt.tail_begin || excerpt.tail_begin > text.size()) {
+    return Broken("what was read are two parts of the text");
+  }
   std::vector<int32_t> expected = all;
   if (excerpt.truncated) {
     expected.resize(static_cast<size_t>(head));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -61,6 +62,17 @@ TEST(Utf8Test, FindsNoLastCharacterInOtherBytes) {
   EXPECT_FALSE(DecodeLastUtf8("").has_value());
   EXPECT_FALSE(DecodeLastUtf8("a\x80").has_value());
   EXPECT_FALSE(DecodeLastUtf8("a\xE2\x82").has_value());
+}
+
+TEST(Utf8Test, CountsTheCharactersOfTextsOfEveryLength) {
+  std::string text;
+  for (size_t count = 0; count < 3000; ++count) {
+    ASSERT_EQ(CountUtf8Characters(text), count);
+    AppendUtf8(std::array<char32_t, 4>{'a', 0xE9, 0x4E2D, 0x1F600}[count * count % 7 % 4], &text);
+  }
+  // Nothing but bytes that continue something.
+  EXPECT_EQ(CountUtf8Characters(std::string(5000, '\x80')), 0);
+  EXPECT_EQ(CountUtf8Characters(std::string(5000, '\xFF')), 5000);
 }
 
 }  // namespace

@@ -5,11 +5,15 @@
 
 #include <filesystem>
 #include <random>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "engine/text/utf8.h"
 #include "tests/engine/text/checkpoint_files.h"
+#include "tests/engine/text/unicode_corpus.h"
 
 namespace windowkv {
 namespace {
@@ -57,6 +61,43 @@ TEST(WordPieceTest, EncodesPublicVectorsAsExpected) {
       for (const int32_t id : (*word_piece)->Encode(text, SpecialTokens::kParse)) ids.push_back(id);
       ids.push_back((*word_piece)->sep_id());
       EXPECT_EQ(json(ids), entry["ids"]) << text;
+    }
+  }
+}
+
+// The classifier's vocabulary and the corpus's own characters.
+std::vector<std::string> CorpusVocabulary() {
+  std::vector<std::string> lines;
+  std::istringstream file(ReadText(ClassifierDir() + "/vocab.txt"));
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  std::set<std::string> known(lines.begin(), lines.end());
+  UnicodeCorpus::ForEachPiece([&](const std::string& piece) {
+    if (known.insert(piece).second) lines.push_back(piece);
+  });
+  return lines;
+}
+
+TEST(WordPieceTest, EncodesRandomUnicodeAsTheReferenceDoes) {
+  constexpr uint64_t kOffset = 0xCBF29CE484222325, kPrime = 0x100000001B3;  // FNV-1a
+  constexpr int kBlock = 1000;
+  const std::vector<std::string> lines = CorpusVocabulary();
+  const json golden = ReadJson(SourcePath("tests/golden/data/wordpiece_hashes.json"));
+  for (const char* name : {"uncased", "cased"}) {
+    const auto word_piece = LoadLines(lines, {{"do_lower_case", std::string(name) == "uncased"}});
+    ASSERT_TRUE(word_piece.ok()) << word_piece.status();
+    UnicodeCorpus corpus;
+    uint64_t hash = kOffset;
+    for (int i = 0; i < UnicodeCorpus::kStrings; ++i) {
+      const auto special = i % 2 == 0 ? SpecialTokens::kParse : SpecialTokens::kAsText;
+      for (const int32_t id : (*word_piece)->Encode(corpus.Next(), special)) {
+        hash = (hash ^ static_cast<uint64_t>(id + 1)) * kPrime;
+      }
+      hash *= kPrime;  // ends a string
+      if ((i + 1) % kBlock != 0) continue;
+      const std::string expected = golden[name][i / kBlock];
+      ASSERT_EQ(absl::StrCat(absl::Hex(hash, absl::kZeroPad16)), expected)
+          << name << ", strings " << i + 1 - kBlock << " to " << i;
+      hash = kOffset;
     }
   }
 }
@@ -133,26 +174,85 @@ std::string RandomText(std::mt19937* random, size_t size, bool borders) {
   return text;
 }
 
+void ExpectTheEndsOfAll(const WordPiece& word_piece, const std::string& text, int32_t limit,
+                        int32_t head, SpecialTokens special) {
+  const std::vector<int32_t> all = word_piece.Encode(text, special);
+  const int32_t tail = limit - head;
+  const auto excerpt = word_piece.EncodeEnds(text, limit, head, tail, special);
+  std::vector<int32_t> expected = all;
+  if (static_cast<int32_t>(all.size()) > limit) {
+    expected.assign(all.begin(), all.begin() + head);
+    expected.insert(expected.end(), all.end() - tail, all.end());
+  }
+  EXPECT_EQ(excerpt.ids, expected);
+  EXPECT_EQ(excerpt.truncated, static_cast<int32_t>(all.size()) > limit);
+  EXPECT_LE(excerpt.head_end, excerpt.tail_begin);
+  EXPECT_LE(excerpt.tail_begin, text.size());
+}
+
 TEST(WordPieceTest, ReadsBothEndsAsTheWholeTextWouldBeRead) {
   const auto word_piece = WordPiece::Load(ClassifierDir());
   ASSERT_TRUE(word_piece.ok()) << word_piece.status();
   std::mt19937 random(8);
   for (int round = 0; round < 200; ++round) {
+    SCOPED_TRACE(round);
     const std::string text = RandomText(&random, random() % 30'000, round % 4 != 0);
     const auto special = round % 2 == 0 ? SpecialTokens::kParse : SpecialTokens::kAsText;
-    const std::vector<int32_t> all = (*word_piece)->Encode(text, special);
     const auto limit = static_cast<int32_t>(random() % 1000);
     const auto head = static_cast<int32_t>(random() % (limit + 1));
-    const int32_t tail = limit - head;
-    const auto excerpt = (*word_piece)->EncodeEnds(text, limit, head, tail, special);
-    std::vector<int32_t> expected = all;
-    if (static_cast<int32_t>(all.size()) > limit) {
-      expected.assign(all.begin(), all.begin() + head);
-      expected.insert(expected.end(), all.end() - tail, all.end());
-    }
-    EXPECT_EQ(excerpt.ids, expected) << round;
-    EXPECT_EQ(excerpt.truncated, static_cast<int32_t>(all.size()) > limit) << round;
+    ExpectTheEndsOfAll(**word_piece, text, limit, head, special);
   }
+}
+
+TEST(WordPieceTest, ReadsBothEndsOfATextWithVeryLongWords) {
+  const auto word_piece = WordPiece::Load(ClassifierDir());
+  ASSERT_TRUE(word_piece.ok()) << word_piece.status();
+  const std::vector<std::string> parts = {"x", "é",      "\u200b", "\u0301", "\xFF", "가",
+                                          "]", "\u3000", "。",     "か",     "$"};
+  std::mt19937 random(9);
+  for (int round = 0; round < 24; ++round) {
+    SCOPED_TRACE(round);
+    const std::string& part = parts[static_cast<size_t>(round) % parts.size()];
+    std::string text = RandomText(&random, random() % 3000, true);
+    const size_t long_part = round == 0 ? 3'000'000 : random() % 200'000;
+    while (text.size() < long_part) text += part;
+    if (round % 3 != 0) text += RandomText(&random, random() % 3000, true);
+    if (round % 3 == 2) text.insert(text.size() / 2, " ");
+    for (const int32_t limit : {0, 1, 10, 510}) {
+      ExpectTheEndsOfAll(**word_piece, text, limit, limit / 2, SpecialTokens::kAsText);
+    }
+  }
+}
+
+TEST(WordPieceTest, SaysWhichPartsOfTheTextItRead) {
+  const auto word_piece = WordPiece::Load(ClassifierDir());
+  ASSERT_TRUE(word_piece.ok()) << word_piece.status();
+  const auto whole = (*word_piece)->EncodeEnds(" the ferry ", 2, 1, 1);
+  EXPECT_EQ(whole.head_end, 11);
+  EXPECT_EQ(whole.tail_begin, 11);
+  // "cafe\u0301" gives up its accent; a removed mark is no part of the piece.
+  const std::string text = " The ferry \u00c9\u200b and cafe\u0301 two ";
+  const auto ends = (*word_piece)->EncodeEnds(text, 5, 3, 2);
+  EXPECT_TRUE(ends.truncated);
+  EXPECT_EQ(text.substr(0, ends.head_end), " The ferry \u00c9");
+  EXPECT_EQ(text.substr(ends.tail_begin), "cafe\u0301 two ");
+  const auto long_word =
+      (*word_piece)->EncodeEnds("a " + std::string(50'000, 'x') + "\u200b b c", 3, 2, 1);
+  EXPECT_EQ(long_word.head_end, 50'002);
+  const auto nothing = (*word_piece)->EncodeEnds("a b c", 0, 0, 0);
+  EXPECT_EQ(nothing.head_end, 0);
+  EXPECT_EQ(nothing.tail_begin, 5);
+}
+
+TEST(WordPieceTest, KnowsWhichPiecesSayNothingInLatinLetters) {
+  const auto word_piece = LoadLines({"[UNK]", "[CLS]", "[SEP]", "the", "##é", "1", "µ", "я", "##中",
+                                     "ə", "α", "!", "か", "ﬁ", "𝑥"});
+  ASSERT_TRUE(word_piece.ok()) << word_piece.status();
+  std::vector<int32_t> unfamiliar;
+  for (int32_t id = 0; id < (*word_piece)->vocab_size(); ++id) {
+    if ((*word_piece)->IsUnfamiliar(id)) unfamiliar.push_back(id);
+  }
+  EXPECT_EQ(unfamiliar, (std::vector<int32_t>{0, 7, 8, 10, 12}));
 }
 
 TEST(WordPieceTest, KeepsEverythingWhenTheTextJustFits) {

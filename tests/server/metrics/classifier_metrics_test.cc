@@ -14,6 +14,8 @@ TEST(ClassifierMetricsTest, EventsBecomeSamples) {
   ClassifierMetrics metrics(&registry, "bert");
   metrics.OnDecision(Task::kLocalization, 0.75, 512, true);
   metrics.OnDecision(Task::kLocalization, 0.5, 100, false);
+  metrics.OnUndecided();
+  metrics.OnStreamEnded(7, 2);
   metrics.OnRequestFinished(2, absl::Milliseconds(20));
   metrics.OnRequestFailed(absl::StatusCode::kInvalidArgument);
   metrics.OnRunning(4);
@@ -27,6 +29,9 @@ TEST(ClassifierMetricsTest, EventsBecomeSamples) {
             1.25);
   EXPECT_EQ(text.Value("windowkv_classifier_tokens_read_total" + model + "}"), 612);
   EXPECT_EQ(text.Value("windowkv_classifier_truncated_total" + model + "}"), 1);
+  EXPECT_EQ(text.Value("windowkv_classifier_undecided_total" + model + "}"), 1);
+  EXPECT_EQ(text.Value("windowkv_classifier_stream_texts_total" + model + "}"), 7);
+  EXPECT_EQ(text.Value("windowkv_classifier_stream_text_failures_total" + model + "}"), 2);
   EXPECT_EQ(text.Value("windowkv_classifier_request_texts_sum" + model + "}"), 2);
   EXPECT_EQ(text.Value("windowkv_classifier_request_duration_seconds_sum" + model + "}"), 0.02);
   EXPECT_EQ(text.Value("windowkv_classifier_request_failures_total" + model +

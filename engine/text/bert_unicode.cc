@@ -1,0 +1,66 @@
+#include "engine/text/bert_unicode.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace windowkv {
+namespace {
+
+struct Range {
+  int32_t first;
+  int32_t last;
+};
+
+// Marks, format characters and punctuation marks that came later, with the letters and holes
+// between them, whose category says nothing here. Sorted.
+constexpr Range kLater[] = {
+    {0x61D, 0x61D},     {0x7FD, 0x7FD},     {0x890, 0x8E2},     {0x9FD, 0x9FE},
+    {0xA76, 0xA76},     {0xAFA, 0xAFF},     {0xB55, 0xB55},     {0xC04, 0xC3C},
+    {0xC77, 0xC77},     {0xC84, 0xC84},     {0xD00, 0xD00},     {0xD3B, 0xD3C},
+    {0xD81, 0xD81},     {0xEBA, 0xEBA},     {0xECE, 0xECE},     {0x180F, 0x180F},
+    {0x1885, 0x1886},   {0x1ABF, 0x1ACE},   {0x1B7D, 0x1B7E},   {0x1DF6, 0x1DFB},
+    {0x2E43, 0x2E5D},   {0xA82C, 0xA82C},   {0xA8C5, 0xA8C5},   {0xA8FF, 0xA8FF},
+    {0xA9BD, 0xA9BD},   {0x10D24, 0x10D27}, {0x10EAB, 0x10F89}, {0x11070, 0x11074},
+    {0x110C2, 0x110CD}, {0x111CF, 0x111CF}, {0x1123E, 0x11241}, {0x1133B, 0x1133B},
+    {0x11438, 0x1145E}, {0x11660, 0x1166C}, {0x116B9, 0x116B9}, {0x1182F, 0x1183B},
+    {0x1193B, 0x11946}, {0x119D4, 0x11B09}, {0x11C30, 0x11CB6}, {0x11D31, 0x11D97},
+    {0x11EF3, 0x11F4F}, {0x11FFF, 0x11FFF}, {0x12FF1, 0x12FF2}, {0x13430, 0x13455},
+    {0x16E97, 0x16E9A}, {0x16F4F, 0x16F4F}, {0x16FE2, 0x16FE4}, {0x1CF00, 0x1CF46},
+    {0x1E000, 0x1E02A}, {0x1E08F, 0x1E08F}, {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2EF},
+    {0x1E4EC, 0x1E4EF}, {0x1E944, 0x1E95F},
+};
+
+// Capital letters whose small ones lie `to` - `first` away.
+struct Capitals {
+  int32_t first;
+  int32_t last;
+  int32_t to;
+};
+constexpr Capitals kLaterCapitals[] = {
+    {0x1C89, 0x1C89, 0x1C8A},    {0xA7CB, 0xA7CB, 0x264},  {0xA7CC, 0xA7CC, 0xA7CD},
+    {0xA7CE, 0xA7CE, 0xA7CF},    {0xA7D2, 0xA7D2, 0xA7D3}, {0xA7D4, 0xA7D4, 0xA7D5},
+    {0xA7DA, 0xA7DA, 0xA7DB},    {0xA7DC, 0xA7DC, 0x19B},  {0x10D50, 0x10D65, 0x10D70},
+    {0x16EA0, 0x16EB8, 0x16EBB},
+};
+
+}  // namespace
+
+utf8proc_category_t BertCategory(int32_t code_point) {
+  // Changed later.
+  if (code_point == 0x166D || code_point == 0x111C9) return UTF8PROC_CATEGORY_PO;
+  if (code_point == 0x1734) return UTF8PROC_CATEGORY_MN;
+  const auto* range =
+      std::lower_bound(std::begin(kLater), std::end(kLater), code_point,
+                       [](const Range& range, int32_t c) { return range.last < c; });
+  if (range != std::end(kLater) && code_point >= range->first) return UTF8PROC_CATEGORY_CN;
+  return utf8proc_category(code_point);
+}
+
+int32_t BertLowerCase(int32_t code_point) {
+  for (const auto& [first, last, to] : kLaterCapitals) {
+    if (code_point >= first && code_point <= last) return to + (code_point - first);
+  }
+  return utf8proc_tolower(code_point);
+}
+
+}  // namespace windowkv
