@@ -49,9 +49,13 @@ nlohmann::json ReadJson(const std::string& path) {
 
 std::vector<GoldenText> ReadGoldenTexts() {
   const nlohmann::json document = ReadJson(SourceDir() + "/tests/golden/data/classifier.json");
+  const nlohmann::json config =
+      ReadJson(SourceDir() + "/deploy/models/task_classifier/config.json");
+  const double temperature = config["temperature"];
   std::vector<GoldenText> texts;
   for (const auto& entry : document["cases"]) {
-    const double difference = entry["logits"][1].get<double>() - entry["logits"][0].get<double>();
+    const double difference =
+        (entry["logits"][1].get<double>() - entry["logits"][0].get<double>()) / temperature;
     texts.push_back({entry["text"], entry["input_ids"].size(),
                      static_cast<float>(1 / (1 + std::exp(difference)))});
   }
