@@ -28,6 +28,9 @@ if [[ ! -f $base/model.safetensors ]]; then
 fi
 [[ -f $work/sources.json.gz ]] || "$python" "$training/sources.py" "$work/sources.json.gz"
 
+# Large activations are kept for the next batch instead of being mapped anew.
+export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592
+
 run=$work/seed_$seed
 if [[ ! -f $run/model.safetensors ]]; then
   "$python" "$training/train.py" --base "$base" --sources "$work/sources.json.gz" --out "$run" \
