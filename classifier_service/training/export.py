@@ -10,7 +10,6 @@ the model is nearly always right, which would teach it more confidence than real
 import argparse
 import json
 import random
-import shutil
 from pathlib import Path
 
 import torch
@@ -80,7 +79,9 @@ def main():
     config |= {"dtype": "float16", "classifier_input": "pooler", "temperature": round(temperature, 4)}
     text = json.dumps(config, indent=2, sort_keys=True)
     (arguments.out / "config.json").write_text(text + "\n", encoding="utf-8")
-    shutil.copy(arguments.trained / "vocab.txt", arguments.out / "vocab.txt")
+    vocabulary = AutoTokenizer.from_pretrained(arguments.trained).get_vocab()
+    pieces = sorted(vocabulary, key=vocabulary.get)
+    (arguments.out / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
