@@ -1,6 +1,7 @@
 #include "server/router/task_decider.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,16 @@ RouterMetrics::Fallback FallbackFor(grpc::StatusCode code) {
     default:
       return RouterMetrics::Fallback::kError;
   }
+}
+
+// The contents of the messages of `role`, of all when it is empty, joined by blank lines.
+std::string ContentsOf(const v1::ChatMessages& chat, std::string_view role) {
+  std::string contents;
+  for (const v1::ChatMessage& message : chat.messages()) {
+    if (message.content().empty() || (!role.empty() && message.role() != role)) continue;
+    absl::StrAppend(&contents, contents.empty() ? "" : "\n\n", message.content());
+  }
+  return contents;
 }
 
 }  // namespace
@@ -148,12 +159,8 @@ bool NeedsTask(const v1::CacheOptions& cache) {
 
 std::string TextToClassify(const v1::GenerateRequest& request) {
   if (request.has_text()) return request.text();
-  std::string text;
-  for (const v1::ChatMessage& message : request.chat().messages()) {
-    if (message.content().empty()) continue;
-    absl::StrAppend(&text, text.empty() ? "" : "\n\n", message.content());
-  }
-  return text;
+  std::string of_user = ContentsOf(request.chat(), "user");
+  return of_user.empty() ? ContentsOf(request.chat(), "") : of_user;
 }
 
 }  // namespace windowkv

@@ -59,8 +59,9 @@ class TaskDecider {
 // WINDOWKV from its backend's default, so it is classified too.
 bool NeedsTask(const v1::CacheOptions& cache);
 
-// What the user wrote: the text, or the contents of the chat messages joined by blank lines. Empty
-// for token ids, which the router cannot read.
+// What the user wrote: the text, or the contents of the chat's user messages joined by blank lines,
+// without the markup that a template puts around them. Of a chat in which the user says nothing,
+// the contents of all messages. Empty for token ids, which the router cannot read.
 std::string TextToClassify(const v1::GenerateRequest& request);
 
 }  // namespace windowkv

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/server/router/router_fixture.h"
 
@@ -23,15 +26,42 @@ TEST(NeedsTaskTest, OnlyWhenTheStrategyIsLeftToIt) {
   EXPECT_FALSE(NeedsTask(cache));
 }
 
-TEST(TextToClassifyTest, IsWhatTheUserWroteWithoutMarkup) {
+v1::GenerateRequest ChatRequest(const std::vector<std::pair<std::string, std::string>>& messages) {
+  v1::GenerateRequest request;
+  for (const auto& [role, content] : messages) {
+    v1::ChatMessage* message = request.mutable_chat()->add_messages();
+    message->set_role(role);
+    message->set_content(content);
+  }
+  return request;
+}
+
+TEST(TextToClassifyTest, IsAPlainTextAsItIs) {
   v1::GenerateRequest request;
   EXPECT_EQ(TextToClassify(request), "");
-  for (const char* content : {"be brief", "", "who?"}) {
-    request.mutable_chat()->add_messages()->set_content(content);
-  }
-  EXPECT_EQ(TextToClassify(request), "be brief\n\nwho?");
   request.set_text("plain");
   EXPECT_EQ(TextToClassify(request), "plain");
+}
+
+TEST(TextToClassifyTest, IsWhatTheUserSaysInAChatAndNothingElse) {
+  EXPECT_EQ(TextToClassify(ChatRequest({{"system", "You summarize documents."},
+                                        {"user", "a document"},
+                                        {"assistant", "Thanks. What about it?"},
+                                        {"user", ""},
+                                        {"user", "who?"}})),
+            "a document\n\nwho?");
+}
+
+TEST(TextToClassifyTest, IsWhatTheOthersSayWhereTheUserSaysNothing) {
+  EXPECT_EQ(
+      TextToClassify(ChatRequest({{"system", "Count the words."}, {"assistant", "Of what?"}})),
+      "Count the words.\n\nOf what?");
+  EXPECT_EQ(TextToClassify(ChatRequest({{"system", "Count the words."}, {"user", ""}})),
+            "Count the words.");
+}
+
+TEST(TextToClassifyTest, IsEmptyForTokenIds) {
+  v1::GenerateRequest request;
   request.mutable_token_ids()->add_ids(1);
   EXPECT_EQ(TextToClassify(request), "");
 }
@@ -54,6 +84,13 @@ TEST_F(TaskDeciderTest, TheClassifiersVerdictGoesWithTheRequest) {
   ASSERT_EQ(classifier_.requests().size(), 1u);
   EXPECT_EQ(classifier_.requests()[0].texts(0), "a document and a question");
   EXPECT_TRUE(MetricsHave("windowkv_router_classified_total{task=\"localization\"} 1"));
+}
+
+TEST_F(TaskDeciderTest, TheClassifierReadsWhatTheUserSaysInAChat) {
+  StartRouter({});
+  ASSERT_TRUE(Generate(ChatRequest({{"system", "be brief"}, {"user", "who?"}})).status.ok());
+  ASSERT_EQ(classifier_.requests().size(), 1u);
+  EXPECT_EQ(classifier_.requests()[0].texts(0), "who?");
 }
 
 TEST_F(TaskDeciderTest, TheClientsTaskSkipsTheClassifier) {
