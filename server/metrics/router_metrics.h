@@ -20,10 +20,12 @@ class RouterMetrics {
   explicit RouterMetrics(MetricsRegistry* registry);
 
   // Why the configured default task was used instead of a classifier's verdict.
-  enum class Fallback { kNotConfigured, kUnavailable, kDeadlineExceeded, kError };
+  enum class Fallback { kNotConfigured, kUnavailable, kDeadlineExceeded, kError, kLowConfidence };
 
-  // The classifier answered.
-  void OnClassified(Task task, absl::Duration duration);
+  // A classifier found a task, `duration` after it was asked, whatever its confidence.
+  void OnClassifierAnswered(absl::Duration duration);
+  // A request takes the task that a classifier found.
+  void OnClassified(Task task);
   void OnClassifierFallback(Fallback reason);
 
   // A request goes to `backend`; each retry is another pick.

@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "engine/base/monotonic_clock.h"
+#include "server/metrics/task_label.h"
 #include "server/router/server_channel.h"
 
 namespace windowkv {
@@ -16,6 +18,24 @@ bool IsTask(int value) { return value == v1::TASK_LOCALIZATION || value == v1::T
 
 Task ToTask(v1::Task task) {
   return task == v1::TASK_AGGREGATION ? Task::kAggregation : Task::kLocalization;
+}
+
+// What a classifier may say: a task we know, and a probability.
+bool IsVerdict(const v1::TaskClassification& classification) {
+  return IsTask(classification.task()) && classification.confidence() >= 0 &&
+         classification.confidence() <= 1;
+}
+
+// As many digits as show that the first is below the second.
+std::string LowConfidenceReason(v1::Task found, double confidence, double limit) {
+  const char* const task = TaskLabel(ToTask(found));
+  std::string shown = absl::StrFormat("%.2f", confidence);
+  std::string shown_limit = absl::StrFormat("%.2f", limit);
+  if (shown == shown_limit) {
+    shown = absl::StrFormat("%.6f", confidence);
+    shown_limit = absl::StrFormat("%.6f", limit);
+  }
+  return absl::StrCat("low confidence: ", task, " at ", shown, ", below ", shown_limit);
 }
 
 RouterMetrics::Fallback FallbackFor(grpc::StatusCode code) {
@@ -124,16 +144,25 @@ void TaskDecider::OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status
     }
     return FallBack(*call, FallbackFor(status.error_code()), reason);
   }
-  if (call->response.classifications_size() != 1 ||
-      !IsTask(call->response.classifications(0).task())) {
+  if (call->response.classifications_size() != 1 || !IsVerdict(call->response.classifications(0))) {
     return FallBack(*call, RouterMetrics::Fallback::kError, "classifier gave no task");
   }
   const v1::TaskClassification& classification = call->response.classifications(0);
-  metrics_->OnClassified(ToTask(classification.task()), MonotonicNow() - call->start);
+  metrics_->OnClassifierAnswered(MonotonicNow() - call->start);
+  Conclude(*call, classification.task(), classification.confidence());
+}
+
+void TaskDecider::Conclude(const Call& call, v1::Task found, float confidence) {
   v1::TaskVerdict verdict;
-  verdict.set_task(classification.task());
-  verdict.set_confidence(classification.confidence());
-  call->done(std::move(verdict));
+  if (confidence < static_cast<float>(options_.min_confidence)) {
+    metrics_->OnClassifierFallback(RouterMetrics::Fallback::kLowConfidence);
+    verdict = DefaultVerdict(LowConfidenceReason(found, confidence, options_.min_confidence));
+  } else {
+    metrics_->OnClassified(ToTask(found));
+    verdict.set_task(found);
+  }
+  verdict.set_confidence(confidence);
+  call.done(std::move(verdict));
 }
 
 void TaskDecider::FallBack(const Call& call, RouterMetrics::Fallback reason,

@@ -17,8 +17,8 @@
 namespace windowkv {
 
 // Finds a request's task: the client's own word, a classifier's verdict, or, when no classifier
-// answers in time, the configured default with the reason. Never fails. Owned by main; outlives the
-// services that use it. Thread-safe.
+// answers in time or none is sure enough, the configured default with the reason. Never fails.
+// Owned by main; outlives the services that use it. Thread-safe.
 class TaskDecider {
  public:
   struct Options {
@@ -27,6 +27,8 @@ class TaskDecider {
     v1::Task default_task = v1::TASK_LOCALIZATION;
     // For all classifiers together.
     absl::Duration timeout = absl::Seconds(2);
+    // A classifier that is less sure of its verdict is not followed. Range [0, 1].
+    double min_confidence = 0.7;
   };
 
   // Nothing: the request needs no task, or has none the router may decide.
@@ -46,6 +48,8 @@ class TaskDecider {
   void AskNext(std::shared_ptr<Call> call);
   absl::Duration TimeLeft(const Call& call) const;
   void OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status);
+  // Takes the classifier's verdict, or the default when the classifier is not sure of it.
+  void Conclude(const Call& call, v1::Task found, float confidence);
   void FallBack(const Call& call, RouterMetrics::Fallback reason, const std::string& text);
   v1::TaskVerdict DefaultVerdict(const std::string& reason) const;
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -119,6 +120,49 @@ TEST_F(TaskDeciderTest, AFullCacheNeedsNoTask) {
   ASSERT_TRUE(Generate(request).status.ok());
   EXPECT_TRUE(classifier_.requests().empty());
   EXPECT_FALSE(backend(0).service.requests().at(0).has_task_verdict());
+}
+
+TEST_F(TaskDeciderTest, AnUnsureClassifierMeansTheDefaultTaskWithItsVerdictInTheReason) {
+  StartRouter({.min_task_confidence = 0.8});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_AGGREGATION);
+  EXPECT_FLOAT_EQ(ForwardedVerdict().confidence(), 0.75F);
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(),
+            "low confidence: localization at 0.75, below 0.80");
+  EXPECT_TRUE(
+      MetricsHave("windowkv_router_classifier_fallbacks_total{reason=\"low_confidence\"} 1"));
+  EXPECT_FALSE(MetricsHave("windowkv_router_classified_total{"));
+  EXPECT_TRUE(MetricsHave("windowkv_router_classify_seconds_count 1"));
+}
+
+TEST_F(TaskDeciderTest, TheReasonHasTheDigitsThatShowTheDifference) {
+  StartRouter({.min_task_confidence = 0.7501});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(),
+            "low confidence: localization at 0.750000, below 0.750100");
+}
+
+TEST_F(TaskDeciderTest, AVerdictAsSureAsItMustBeIsFollowed) {
+  StartRouter({.min_task_confidence = 0.75});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_LOCALIZATION);
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(), "");
+}
+
+TEST_F(TaskDeciderTest, AConfidenceThatIsNoProbabilityMeansTheDefaultTask) {
+  StartRouter({});
+  float confidence = 0;
+  classifier_.on_classify = [&](const auto&, auto*, v1::ClassifyResponse* response) {
+    response->add_classifications()->set_task(v1::TASK_LOCALIZATION);
+    response->mutable_classifications(0)->set_confidence(confidence);
+    return grpc::Status::OK;
+  };
+  for (const float wrong : {-0.1F, 1.1F, std::numeric_limits<float>::quiet_NaN()}) {
+    confidence = wrong;
+    ASSERT_TRUE(Generate(TextRequest()).status.ok());
+    EXPECT_EQ(ForwardedVerdict().fallback_reason(), "classifier gave no task");
+    EXPECT_EQ(ForwardedVerdict().confidence(), 0);
+  }
 }
 
 TEST_F(TaskDeciderTest, ASlowClassifierMeansTheDefaultTaskWithTheReason) {
