@@ -36,6 +36,11 @@ RouterMetrics::RouterMetrics(MetricsRegistry* r)
                                          "Duration of the classifier's answers", LatencyBounds())),
       fallbacks_(r->AddCounters("windowkv_router_classifier_fallbacks_total",
                                 "Requests that took the configured default task, by reason")),
+      task_cache_hits_(r->AddCounter("windowkv_router_task_cache_hits_total",
+                                     "Texts whose task had been found before, so that no "
+                                     "classifier was asked")),
+      task_cache_entries_(
+          r->AddGauge("windowkv_router_task_cache_entries", "Texts whose task is kept")),
       picks_(r->AddCounters("windowkv_router_picks_total",
                             "Requests sent to a backend, retries included")),
       retries_(r->AddCounters("windowkv_router_retries_total",
@@ -68,6 +73,12 @@ void RouterMetrics::OnClassified(Task task) {
 
 void RouterMetrics::OnClassifierFallback(Fallback reason) {
   fallbacks_.Add({{"reason", FallbackName(reason)}}).Increment();
+}
+
+void RouterMetrics::OnTaskCacheHit() { task_cache_hits_.Increment(); }
+
+void RouterMetrics::OnTaskCacheEntries(size_t entries) {
+  task_cache_entries_.Set(static_cast<double>(entries));
 }
 
 void RouterMetrics::OnPicked(std::string_view backend) {

@@ -27,12 +27,12 @@ bool IsVerdict(const v1::TaskClassification& classification) {
 }
 
 // As many digits as show that the first is below the second.
-std::string LowConfidenceReason(v1::Task found, double confidence, double limit) {
-  const char* const task = TaskLabel(ToTask(found));
-  std::string shown = absl::StrFormat("%.2f", confidence);
+std::string LowConfidenceReason(const VerdictCache::Verdict& found, double limit) {
+  const char* const task = TaskLabel(ToTask(found.task));
+  std::string shown = absl::StrFormat("%.2f", found.confidence);
   std::string shown_limit = absl::StrFormat("%.2f", limit);
   if (shown == shown_limit) {
-    shown = absl::StrFormat("%.6f", confidence);
+    shown = absl::StrFormat("%.6f", found.confidence);
     shown_limit = absl::StrFormat("%.6f", limit);
   }
   return absl::StrCat("low confidence: ", task, " at ", shown, ", below ", shown_limit);
@@ -65,16 +65,17 @@ std::string ContentsOf(const v1::ChatMessages& chat, std::string_view role) {
 struct TaskDecider::Call {
   NewContext new_context;
   Done done;
-  absl::Duration start;  // by MonotonicNow()
-  size_t first = 0;      // whose turn it was
-  size_t asked = 0;      // classifiers asked so far
+  absl::Duration start;        // by MonotonicNow()
+  size_t first = 0;            // whose turn it was
+  size_t asked = 0;            // classifiers asked so far
+  VerdictCache::Key key = {};  // of the text, unless the cache is off
   std::shared_ptr<grpc::ClientContext> context;
   v1::ClassifyRequest request;
   v1::ClassifyResponse response;
 };
 
 TaskDecider::TaskDecider(Options options, RouterMetrics* metrics)
-    : options_(std::move(options)), metrics_(metrics) {
+    : options_(std::move(options)), metrics_(metrics), cache_(options_.cache, metrics) {
   for (const std::string& target : options_.classifiers) {
     stubs_.push_back(v1::ClassifierService::NewStub(MakeServerChannel(target)));
   }
@@ -99,6 +100,10 @@ void TaskDecider::Decide(const v1::GenerateRequest& request, NewContext new_cont
   if (text.empty()) return call->done(std::nullopt);  // the backend's to refuse
   if (stubs_.empty()) {
     return FallBack(*call, RouterMetrics::Fallback::kNotConfigured, "no classifier is configured");
+  }
+  if (cache_.enabled()) {
+    call->key = VerdictCache::KeyOf(text);
+    if (const auto known = cache_.Find(call->key, MonotonicNow())) return Conclude(*call, *known);
   }
   call->new_context = std::move(new_context);
   call->request.set_request_id(request.request_id());
@@ -148,20 +153,23 @@ void TaskDecider::OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status
     return FallBack(*call, RouterMetrics::Fallback::kError, "classifier gave no task");
   }
   const v1::TaskClassification& classification = call->response.classifications(0);
-  metrics_->OnClassifierAnswered(MonotonicNow() - call->start);
-  Conclude(*call, classification.task(), classification.confidence());
+  const VerdictCache::Verdict found = {classification.task(), classification.confidence()};
+  const absl::Duration now = MonotonicNow();
+  metrics_->OnClassifierAnswered(now - call->start);
+  cache_.Insert(call->key, found, call->response.model(), now);
+  Conclude(*call, found);
 }
 
-void TaskDecider::Conclude(const Call& call, v1::Task found, float confidence) {
+void TaskDecider::Conclude(const Call& call, const VerdictCache::Verdict& found) {
   v1::TaskVerdict verdict;
-  if (confidence < static_cast<float>(options_.min_confidence)) {
+  if (found.confidence < static_cast<float>(options_.min_confidence)) {
     metrics_->OnClassifierFallback(RouterMetrics::Fallback::kLowConfidence);
-    verdict = DefaultVerdict(LowConfidenceReason(found, confidence, options_.min_confidence));
+    verdict = DefaultVerdict(LowConfidenceReason(found, options_.min_confidence));
   } else {
-    metrics_->OnClassified(ToTask(found));
-    verdict.set_task(found);
+    metrics_->OnClassified(ToTask(found.task));
+    verdict.set_task(found.task);
   }
-  verdict.set_confidence(confidence);
+  verdict.set_confidence(found.confidence);
   call.done(std::move(verdict));
 }
 

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "grpcpp/client_context.h"
 #include "server/metrics/router_metrics.h"
+#include "server/router/verdict_cache.h"
 #include "windowkv/v1/classifier.grpc.pb.h"
 #include "windowkv/v1/generation.pb.h"
 
@@ -29,6 +30,8 @@ class TaskDecider {
     absl::Duration timeout = absl::Seconds(2);
     // A classifier that is less sure of its verdict is not followed. Range [0, 1].
     double min_confidence = 0.7;
+    // Verdicts kept for texts that come again.
+    VerdictCache::Options cache = {};
   };
 
   // Nothing: the request needs no task, or has none the router may decide.
@@ -49,7 +52,7 @@ class TaskDecider {
   absl::Duration TimeLeft(const Call& call) const;
   void OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status);
   // Takes the classifier's verdict, or the default when the classifier is not sure of it.
-  void Conclude(const Call& call, v1::Task found, float confidence);
+  void Conclude(const Call& call, const VerdictCache::Verdict& found);
   void FallBack(const Call& call, RouterMetrics::Fallback reason, const std::string& text);
   v1::TaskVerdict DefaultVerdict(const std::string& reason) const;
 
@@ -57,6 +60,7 @@ class TaskDecider {
   RouterMetrics* const metrics_;                                     // not owned
   std::vector<std::unique_ptr<v1::ClassifierService::Stub>> stubs_;  // constant
   std::atomic<size_t> next_{0};                                      // classifiers take turns
+  VerdictCache cache_;
 };
 
 // Whether the cache options leave the strategy to the task. A request without a policy may get

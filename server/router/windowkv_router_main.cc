@@ -50,6 +50,11 @@ void AddRouterFlags(ServerFlags* flags, RouterFlags* values) {
       "--min-task-confidence", values->task.min_confidence,
       "How sure a classifier must be for its verdict to be followed, 0 to 1; below it "
       "a request takes --default-task");
+  flags->app()
+      .add_option("--task-cache-entries", values->task.cache.max_entries,
+                  "Texts whose task is kept, 10 minutes at most and as hashes, so that one that "
+                  "comes again is not classified again; 0 keeps none")
+      ->check(CLI::Range(0, 1'000'000));
   flags->AddDuration("--classifier-timeout", &values->task.timeout,
                      "How long a request waits for its task, above 0");
   flags->AddDuration("--load-interval", &values->poll.interval,

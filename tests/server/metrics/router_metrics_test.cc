@@ -16,6 +16,8 @@ TEST(RouterMetricsTest, EventsBecomeSamples) {
   metrics.OnClassified(Task::kAggregation);
   metrics.OnClassifierFallback(RouterMetrics::Fallback::kDeadlineExceeded);
   metrics.OnClassifierFallback(RouterMetrics::Fallback::kLowConfidence);
+  metrics.OnTaskCacheHit();
+  metrics.OnTaskCacheEntries(5);
   metrics.OnPicked("10.0.0.1:50051");
   metrics.OnPicked("10.0.0.1:50051");
   metrics.OnRetry("10.0.0.1:50051", absl::StatusCode::kUnavailable);
@@ -32,6 +34,8 @@ TEST(RouterMetricsTest, EventsBecomeSamples) {
             1);
   EXPECT_EQ(text.Value("windowkv_router_classifier_fallbacks_total{reason=\"low_confidence\"}"), 1);
   EXPECT_EQ(text.Value("windowkv_router_classifier_fallbacks_total{reason=\"unavailable\"}"), 0);
+  EXPECT_EQ(text.Value("windowkv_router_task_cache_hits_total"), 1);
+  EXPECT_EQ(text.Value("windowkv_router_task_cache_entries"), 5);
   EXPECT_EQ(text.Value("windowkv_router_picks_total{backend=\"10.0.0.1:50051\"}"), 2);
   EXPECT_EQ(text.Value("windowkv_router_retries_total{backend=\"10.0.0.1:50051\",code="
                        "\"UNAVAILABLE\"}"),

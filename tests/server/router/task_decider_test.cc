@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 #include <limits>
 #include <string>
@@ -151,7 +152,7 @@ TEST_F(TaskDeciderTest, AVerdictAsSureAsItMustBeIsFollowed) {
 
 TEST_F(TaskDeciderTest, AConfidenceThatIsNoProbabilityMeansTheDefaultTask) {
   StartRouter({});
-  float confidence = 0;
+  std::atomic<float> confidence = 0;
   classifier_.on_classify = [&](const auto&, auto*, v1::ClassifyResponse* response) {
     response->add_classifications()->set_task(v1::TASK_LOCALIZATION);
     response->mutable_classifications(0)->set_confidence(confidence);
@@ -163,6 +164,57 @@ TEST_F(TaskDeciderTest, AConfidenceThatIsNoProbabilityMeansTheDefaultTask) {
     EXPECT_EQ(ForwardedVerdict().fallback_reason(), "classifier gave no task");
     EXPECT_EQ(ForwardedVerdict().confidence(), 0);
   }
+}
+
+TEST_F(TaskDeciderTest, ATextThatComesAgainIsNotClassifiedAgain) {
+  StartRouter({});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(classifier_.requests().size(), 1u);
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_LOCALIZATION);
+  EXPECT_FLOAT_EQ(ForwardedVerdict().confidence(), 0.75F);
+  v1::GenerateRequest other = TextRequest();
+  other.mutable_text()->push_back('!');
+  ASSERT_TRUE(Generate(other).status.ok());
+  EXPECT_EQ(classifier_.requests().size(), 2u);
+  EXPECT_TRUE(MetricsHave("windowkv_router_task_cache_hits_total 1"));
+  EXPECT_TRUE(MetricsHave("windowkv_router_task_cache_entries 2"));
+  EXPECT_TRUE(MetricsHave("windowkv_router_classified_total{task=\"localization\"} 3"));
+  EXPECT_TRUE(MetricsHave("windowkv_router_classify_seconds_count 2"));
+}
+
+TEST_F(TaskDeciderTest, WhatAClassifierWasUnsureOfIsNotAskedAgainAndStaysUnsure) {
+  StartRouter({.min_task_confidence = 0.8});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(classifier_.requests().size(), 1u);
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_AGGREGATION);
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(),
+            "low confidence: localization at 0.75, below 0.80");
+  EXPECT_TRUE(
+      MetricsHave("windowkv_router_classifier_fallbacks_total{reason=\"low_confidence\"} 2"));
+}
+
+TEST_F(TaskDeciderTest, AFailureIsNotKept) {
+  StartRouter({});
+  std::atomic<bool> burns = true;
+  classifier_.on_classify = [&burns, answer = classifier_.on_classify](
+                                const auto& request, auto* context, auto* response) {
+    if (burns) return grpc::Status(grpc::StatusCode::INTERNAL, "model on fire");
+    return answer(request, context, response);
+  };
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  burns = false;
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(), "");
+  EXPECT_EQ(classifier_.requests().size(), 2u);
+}
+
+TEST_F(TaskDeciderTest, WithoutACacheEveryTextIsClassified) {
+  StartRouter({.task_cache_entries = 0});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(classifier_.requests().size(), 2u);
 }
 
 TEST_F(TaskDeciderTest, ASlowClassifierMeansTheDefaultTaskWithTheReason) {
