@@ -177,7 +177,7 @@ absl::Status Client::ClassifyStream(const TextSource& source, const CallOptions&
   CancellationScope scope(options.cancellation, &context);
   auto stream = classifier_->ClassifyStream(&context);
   BulkClassification bulk(source, sink);
-  const absl::Status misled = bulk.Run(stream.get(), &context);
+  absl::Status misled = bulk.Run(stream.get(), &context);
   const grpc::Status status = stream->Finish();
   if (!misled.ok()) return misled;
   if (!status.ok()) return ToStatus(status, bulk.answered() > 0);

@@ -29,7 +29,7 @@ std::optional<double> OfFull(const QualityTally& tally, const QualityTally& full
 
 // "windowkv", or "windowkv, aggregation" where tasks are compared.
 std::string NameOf(const CacheSetting& setting) {
-  const std::string policy = EnumName(setting.policy);
+  std::string policy = EnumName(setting.policy);
   if (setting.task == v1::TASK_UNSPECIFIED) return policy;
   return absl::StrCat(policy, ", ", EnumName(setting.task));
 }
