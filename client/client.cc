@@ -170,6 +170,20 @@ absl::StatusOr<v1::ClassifyResponse> Client::Classify(const v1::ClassifyRequest&
   });
 }
 
+absl::Status Client::ClassifyStream(const TextSource& source, const CallOptions& options,
+                                    const ClassificationSink& sink) {
+  grpc::ClientContext context;
+  SetDeadline(options.timeout, &context);
+  CancellationScope scope(options.cancellation, &context);
+  auto stream = classifier_->ClassifyStream(&context);
+  BulkClassification bulk(source, sink);
+  absl::Status misled = bulk.Run(stream.get(), &context);
+  const grpc::Status status = stream->Finish();
+  if (!misled.ok()) return misled;
+  if (!status.ok()) return ToStatus(status, bulk.answered() > 0);
+  return bulk.CheckComplete();
+}
+
 template <typename Response, typename Method>
 absl::StatusOr<Response> Client::Unary(const CallOptions& options, const Method& method) {
   grpc::ClientContext context;

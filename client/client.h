@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/bulk_classification.h"
 #include "client/cancellation.h"
 
 namespace windowkv::client {
@@ -71,6 +72,13 @@ class Client {
   absl::StatusOr<v1::Load> GetLoad(const CallOptions& options);
   absl::StatusOr<v1::ClassifyResponse> Classify(const v1::ClassifyRequest& request,
                                                 const CallOptions& options);
+  // Classifies the texts of `source`, which is called on another thread, one after the other until
+  // it has no more or the call is over; a call of it that is not back then is waited for. Calls
+  // `sink` for each text, in their order and one call at a time, on this thread or the other; it
+  // must not block on the source. A text's error ends nothing. INTERNAL, besides the server's
+  // errors: the server's answers are not those of the texts.
+  absl::Status ClassifyStream(const TextSource& source, const CallOptions& options,
+                              const ClassificationSink& sink);
 
  private:
   class GenerateCall;

@@ -25,6 +25,7 @@ struct QualityFlags {
   // Holds WINDOWKV's own options in its cache field.
   v1::GenerateRequest windowkv;
   std::vector<std::string> policies = {"windowkv", "streaming_llm", "snapkv", "pyramidkv", "h2o"};
+  std::vector<std::string> tasks;
   std::vector<std::string> families;
   int tokens = 7800;
   int max_tokens = 64;
@@ -57,10 +58,14 @@ void AddPlanFlags(CLI::App* command, QualityFlags* flags) {
       ->type_name("INT")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  AddEnumFlag<v1::Task>(command, "--task",
-                        "The task every request names; default: none, so that the router "
-                        "classifies or the backend takes its default",
-                        [=](v1::Task task) { flags->plan.request.set_task(task); });
+  command
+      ->add_option("--tasks", flags->tasks,
+                   "Tasks to compare: WINDOWKV runs once naming each, and takes the strategy that "
+                   "the task mapping has for it; default: it names none, so that the router "
+                   "classifies or the backend takes its default")
+      ->type_name("NAME,NAME,...")
+      ->delimiter(',')
+      ->transform(CLI::IsMember(EnumNames(*v1::Task_descriptor()), CLI::ignore_case));
   command->add_option("--max-tokens", flags->max_tokens, "Longest answer, in tokens; [1, 4096]")
       ->type_name("TOKENS")
       ->check(CLI::Range(1, 4096))
@@ -124,7 +129,12 @@ QualityPlan PlanOf(const QualityFlags& flags) {
     plan.policies.push_back(
         static_cast<v1::CachePolicy>(EnumValue(*v1::CachePolicy_descriptor(), name).value_or(0)));
   }
+  for (const std::string& name : flags.tasks) {
+    plan.tasks.push_back(
+        static_cast<v1::Task>(EnumValue(*v1::Task_descriptor(), name).value_or(0)));
+  }
   DropRepeated(&plan.policies);
+  DropRepeated(&plan.tasks);
   DropRepeated(&plan.budgets);
   plan.windowkv = flags.windowkv.cache();
   plan.request.mutable_sampling()->set_temperature(0);
@@ -198,9 +208,10 @@ int RunQualityCommand(const QualityFlags& flags, const CommandContext& context) 
   auto generator = MakeGenerator(flags, **client, options);
   if (!generator.ok()) return Fail(generator.status(), context);
   const QualityPlan plan = PlanOf(flags);
+  const size_t num_requests = static_cast<size_t>(plan.documents) * plan.Settings().size();
   ProgressLine progress(&context.err, context.err_is_terminal);
   const auto on_done = [&](int done) {
-    progress.Show(absl::StrCat(done, " of ", plan.num_requests(), " requests"));
+    progress.Show(absl::StrCat(done, " of ", num_requests, " requests"));
   };
   const QualityResult result = RunQuality(**client, *generator, plan, options, on_done);
   progress.Clear();

@@ -20,18 +20,24 @@ absl::StatusOr<std::string> ReadAll(std::istream& in, const std::string& name) {
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  absl::StatusOr<std::ifstream> file = OpenInput("--prompt-file", path);
+  if (!file.ok()) return file.status();
+  return ReadAll(*file, path);
+}
+
+}  // namespace
+
+absl::StatusOr<std::ifstream> OpenInput(const std::string& flag, const std::string& path) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   // A directory opens, and fails on the first read.
   if (!file || (file.peek(), file.bad() || errno == EISDIR)) {
     return absl::NotFoundError(
-        absl::StrCat("cannot read --prompt-file ", path, ": ", std::strerror(errno)));
+        absl::StrCat("cannot read ", flag, " ", path, ": ", std::strerror(errno)));
   }
   file.clear();
-  return ReadAll(file, path);
+  return file;
 }
-
-}  // namespace
 
 void AddPromptFlags(CLI::App* app, PromptFlags* flags) {
   flags->text_option = app->add_option("--prompt", flags->text, "The prompt")
@@ -46,10 +52,14 @@ void AddPromptFlags(CLI::App* app, PromptFlags* flags) {
 
 absl::StatusOr<std::string> ReadPrompt(const PromptFlags& flags, std::istream& standard_input) {
   if (!flags.given()) return absl::InvalidArgumentError("give --prompt or --prompt-file");
-  absl::StatusOr<std::string> text = flags.text;
-  if (flags.file_option->count() > 0) {
-    text = flags.file == "-" ? ReadAll(standard_input, "standard input") : ReadFile(flags.file);
-  }
+  if (flags.file_option->count() > 0) return ReadPromptFile(flags.file, standard_input);
+  if (absl::Status status = CheckUtf8("the prompt", flags.text); !status.ok()) return status;
+  return flags.text;
+}
+
+absl::StatusOr<std::string> ReadPromptFile(const std::string& path, std::istream& standard_input) {
+  absl::StatusOr<std::string> text =
+      path == "-" ? ReadAll(standard_input, "standard input") : ReadFile(path);
   if (!text.ok()) return text;
   if (absl::Status status = CheckUtf8("the prompt", *text); !status.ok()) return status;
   return text;

@@ -2,6 +2,7 @@
 #define WINDOWKV_CLIENT_COMMAND_LINE_PROMPT_INPUT_H_
 
 #include <CLI/CLI.hpp>
+#include <fstream>
 #include <istream>
 #include <string>
 #include <string_view>
@@ -28,6 +29,12 @@ void AddPromptFlags(CLI::App* app, PromptFlags* flags);
 // The prompt, byte for byte. NOT_FOUND: the file cannot be read. INVALID_ARGUMENT: neither flag
 // was given, or the text is not UTF-8, which protobuf strings must be.
 absl::StatusOr<std::string> ReadPrompt(const PromptFlags& flags, std::istream& standard_input);
+
+// The file that `flag` names. NOT_FOUND: it cannot be read.
+absl::StatusOr<std::ifstream> OpenInput(const std::string& flag, const std::string& path);
+// The whole of the file `path`, or of `standard_input` when it is "-", with the errors of
+// ReadPrompt.
+absl::StatusOr<std::string> ReadPromptFile(const std::string& path, std::istream& standard_input);
 
 // INVALID_ARGUMENT naming `what` and the first bad byte when `text` is not UTF-8.
 absl::Status CheckUtf8(std::string_view what, std::string_view text);

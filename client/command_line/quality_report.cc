@@ -13,7 +13,7 @@
 namespace windowkv::client {
 namespace {
 
-constexpr CacheSetting kFull{.policy = v1::CACHE_POLICY_FULL, .budget_tokens = 0};
+constexpr CacheSetting kFull;
 
 std::set<Family> FamiliesOf(const QualityResult& result) {
   std::set<Family> families;
@@ -27,10 +27,17 @@ std::optional<double> OfFull(const QualityTally& tally, const QualityTally& full
   return tally.ExactMatch() / full.ExactMatch();
 }
 
+// "windowkv", or "windowkv, aggregation" where tasks are compared.
+std::string NameOf(const CacheSetting& setting) {
+  std::string policy = EnumName(setting.policy);
+  if (setting.task == v1::TASK_UNSPECIFIED) return policy;
+  return absl::StrCat(policy, ", ", EnumName(setting.task));
+}
+
 std::string SettingText(const CacheSetting& setting) {
   const std::string budget =
       setting.policy == v1::CACHE_POLICY_FULL ? "-" : absl::StrCat(setting.budget_tokens);
-  return absl::StrFormat("%-13s %6s", EnumName(setting.policy), budget);
+  return absl::StrFormat("%-22s %6s", NameOf(setting), budget);
 }
 
 std::string SettingRow(const CacheSetting& setting, const QualityTally& tally,
@@ -46,7 +53,7 @@ std::string SettingRow(const CacheSetting& setting, const QualityTally& tally,
 
 std::string FamilyTable(const QualityResult& result) {
   const std::set<Family> families = FamiliesOf(result);
-  std::string table = absl::StrFormat("%-13s %6s", "exact match", "budget");
+  std::string table = absl::StrFormat("%-22s %6s", "exact match", "budget");
   for (const Family family : families) absl::StrAppendFormat(&table, " %9s", FamilyName(family));
   table += "\n";
   for (const CacheSetting& setting : result.Settings()) {
@@ -67,6 +74,7 @@ nlohmann::json CellJson(const CacheSetting& setting, const std::string& family,
                         const QualityTally& tally, const QualityTally& full) {
   nlohmann::json cell = {
       {"policy", EnumName(setting.policy)},
+      {"task", nullptr},
       {"budget_tokens", nullptr},
       {"family", family},
       {"answered", tally.answered()},
@@ -82,6 +90,7 @@ nlohmann::json CellJson(const CacheSetting& setting, const std::string& family,
       {"mean_prefill_seconds", absl::ToDoubleSeconds(tally.MeanPrefill())},
       {"mean_decode_step_seconds", absl::ToDoubleSeconds(tally.MeanDecodeStep())},
       {"errors", tally.errors()}};
+  if (setting.task != v1::TASK_UNSPECIFIED) cell["task"] = EnumName(setting.task);
   if (setting.policy != v1::CACHE_POLICY_FULL) cell["budget_tokens"] = setting.budget_tokens;
   if (const auto of_full = OfFull(tally, full)) cell["exact_match_of_full"] = *of_full;
   return cell;
@@ -110,7 +119,7 @@ std::string QualityText(const QualityRunFacts& facts, const QualityResult& resul
       facts.model, facts.documents, facts.tokens, facts.seed, total.answered(), facts.concurrency,
       DurationText(result.wall), result.interrupted ? ", interrupted" : "",
       total.MeanPromptTokens());
-  absl::StrAppendFormat(&text, "%-13s %6s  %14s %8s  %10s %8s  %9s %9s\n", "policy", "budget",
+  absl::StrAppendFormat(&text, "%-22s %6s  %14s %8s  %10s %8s  %9s %9s\n", "policy", "budget",
                         "exact match", "of full", "KV kept", "of full", "1st token", "per token");
   for (const CacheSetting& setting : result.Settings()) {
     text += SettingRow(setting, result.Over(setting), result.Over(kFull));
@@ -150,7 +159,7 @@ QualityPlot QualityPlotOf(const QualityRunFacts& facts, const QualityResult& res
       plot.reference = tally.ExactMatch();
       continue;
     }
-    const std::string name = EnumName(setting.policy);
+    const std::string name = NameOf(setting);
     if (plot.series.empty() || plot.series.back().name != name) plot.series.push_back({name, {}});
     plot.series.back().points.push_back(
         {tally.KeptShare(), tally.ExactMatch(),

@@ -19,12 +19,12 @@ struct QualityRunFacts {
   int concurrency = 1;
 };
 
-// A table policy and budget by exact match, bytes and times, then one by family, for people.
+// A table policy, task and budget by exact match, bytes and times, then one by family, for people.
 std::string QualityText(const QualityRunFacts& facts, const QualityResult& result);
-// The same in one object on one line: a cell per policy, budget and family, and one over all
+// The same in one object on one line: a cell per policy, task, budget and family, and one over all
 // families ("all").
 std::string QualityJson(const QualityRunFacts& facts, const QualityResult& result);
-// A line per policy over all families.
+// A line per policy and task over all families.
 QualityPlot QualityPlotOf(const QualityRunFacts& facts, const QualityResult& result);
 
 }  // namespace windowkv::client

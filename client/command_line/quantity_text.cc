@@ -4,6 +4,11 @@
 
 namespace windowkv::client {
 
+std::string CountText(int64_t count) {
+  if (count < 1000) return absl::StrFormat("%d", count);
+  return absl::StrFormat("%s,%03d", CountText(count / 1000), count % 1000);
+}
+
 std::string BytesText(int64_t bytes) {
   static constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
   if (bytes < 1024) return absl::StrFormat("%d B", bytes);

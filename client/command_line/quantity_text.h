@@ -12,6 +12,8 @@
 
 namespace windowkv::client {
 
+// "812", "1,234,567"; `count` is not negative.
+std::string CountText(int64_t count);
 // "812 B", "1.5 KiB", "64.0 MiB".
 std::string BytesText(int64_t bytes);
 // "0.42 ms", "812 ms", "3.21 s".

@@ -27,11 +27,11 @@ std::string PolicyText(const v1::Receipt& receipt) {
 std::string TaskText(const v1::Receipt& receipt) {
   if (receipt.task() == v1::TASK_UNSPECIFIED) return "not needed";
   std::string text = EnumName(receipt.task());
-  if (receipt.task_confidence() > 0) {
-    absl::StrAppendFormat(&text, ", confidence %.2f", receipt.task_confidence());
-  }
   if (!receipt.fallback_reason().empty()) {
+    // The confidence, if there is one, is not that of this task; the reason names it.
     absl::StrAppend(&text, " (", receipt.fallback_reason(), ")");
+  } else if (receipt.task_confidence() > 0) {
+    absl::StrAppendFormat(&text, ", confidence %.2f", receipt.task_confidence());
   }
   return text;
 }

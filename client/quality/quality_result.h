@@ -17,15 +17,18 @@
 
 namespace windowkv::client {
 
-// One row of the measurement. FULL has no budget: 0.
+// One row of the measurement. FULL has no budget: 0. A task is only WINDOWKV's, where the plan
+// compares tasks.
 struct CacheSetting {
   v1::CachePolicy policy = v1::CACHE_POLICY_FULL;
+  v1::Task task = v1::TASK_UNSPECIFIED;
   int32_t budget_tokens = 0;
 
   bool operator==(const CacheSetting&) const = default;
-  // By policy, then by budget.
+  // By policy, task and budget.
   bool operator<(const CacheSetting& other) const {
-    return std::tie(policy, budget_tokens) < std::tie(other.policy, other.budget_tokens);
+    return std::tie(policy, task, budget_tokens) <
+           std::tie(other.policy, other.task, other.budget_tokens);
   }
 };
 
@@ -80,7 +83,7 @@ struct QualityResult {
   bool interrupted = false;
   absl::Duration wall;
 
-  // Sorted by policy and budget, FULL first.
+  // Sorted by policy, task and budget, FULL first.
   std::vector<CacheSetting> Settings() const;
   // Over all families.
   QualityTally Over(const CacheSetting& setting) const;

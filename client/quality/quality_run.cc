@@ -15,22 +15,13 @@
 namespace windowkv::client {
 namespace {
 
-std::vector<CacheSetting> SettingsOf(const QualityPlan& plan) {
-  std::vector<CacheSetting> settings = {{.policy = v1::CACHE_POLICY_FULL, .budget_tokens = 0}};
-  for (const v1::CachePolicy policy : plan.policies) {
-    for (const int32_t budget : plan.budgets) {
-      settings.push_back({.policy = policy, .budget_tokens = budget});
-    }
-  }
-  return settings;
-}
-
 v1::GenerateRequest RequestFor(const QualityPlan& plan, const CacheSetting& setting,
                                const Document& document) {
   v1::GenerateRequest request = plan.request;
   v1::ChatMessage* message = request.mutable_chat()->add_messages();
   message->set_role("user");
   message->set_content(document.UserTurn());
+  if (setting.task != v1::TASK_UNSPECIFIED) request.set_task(setting.task);
   v1::CacheOptions* cache = request.mutable_cache();
   if (setting.policy == v1::CACHE_POLICY_WINDOWKV) *cache = plan.windowkv;
   cache->set_policy(setting.policy);
@@ -56,12 +47,13 @@ class QualityRun {
         plan_(plan),
         options_(options),
         on_done_(on_done),
-        settings_(SettingsOf(plan)) {}
+        settings_(plan.Settings()),
+        num_requests_(plan.documents * static_cast<int>(settings_.size())) {}
 
   QualityResult Run() {
     const absl::Time start = absl::Now();
     std::vector<std::thread> threads;
-    const int num_threads = std::min(plan_.concurrency, plan_.num_requests());
+    const int num_threads = std::min(plan_.concurrency, num_requests_);
     threads.reserve(static_cast<size_t>(num_threads));
     for (int i = 0; i < num_threads; ++i) threads.emplace_back([this] { Work(); });
     for (std::thread& thread : threads) thread.join();
@@ -76,8 +68,8 @@ class QualityRun {
   }
 
   void Work() {
-    const int num_settings = plan_.num_settings();
-    for (int i = next_++; i < plan_.num_requests() && !Interrupted(); i = next_++) {
+    const int num_settings = static_cast<int>(settings_.size());
+    for (int i = next_++; i < num_requests_ && !Interrupted(); i = next_++) {
       Ask(generator_.Make(i / num_settings), settings_[static_cast<size_t>(i % num_settings)]);
     }
   }
@@ -115,6 +107,7 @@ class QualityRun {
   const CallOptions& options_;
   const std::function<void(int)>& on_done_;
   const std::vector<CacheSetting> settings_;
+  const int num_requests_;
 
   std::atomic<int> next_{0};
   std::mutex mu_;
@@ -123,6 +116,18 @@ class QualityRun {
 };
 
 }  // namespace
+
+std::vector<CacheSetting> QualityPlan::Settings() const {
+  std::vector<CacheSetting> settings = {CacheSetting()};
+  for (const v1::CachePolicy policy : policies) {
+    std::vector<v1::Task> named = {v1::TASK_UNSPECIFIED};
+    if (policy == v1::CACHE_POLICY_WINDOWKV && !tasks.empty()) named = tasks;
+    for (const v1::Task task : named) {
+      for (const int32_t budget : budgets) settings.push_back({policy, task, budget});
+    }
+  }
+  return settings;
+}
 
 QualityResult RunQuality(Client& client, const DocumentGenerator& generator,
                          const QualityPlan& plan, const CallOptions& options,

@@ -20,13 +20,16 @@ struct QualityPlan {
   // Each with each budget. FULL is not among them: it always runs once per document, as reference.
   std::vector<v1::CachePolicy> policies;
   std::vector<int32_t> budgets;
-  // What every request has besides prompt, policy and budget: sampling, task.
+  // WINDOWKV's requests are made once naming each of these tasks, which decide its strategy. Empty:
+  // once naming none, so that the server finds it.
+  std::vector<v1::Task> tasks;
+  // What every request has besides prompt, policy, budget and task: sampling.
   v1::GenerateRequest request;
   // Options of WINDOWKV alone, for its requests.
   v1::CacheOptions windowkv;
 
-  int num_settings() const { return 1 + static_cast<int>(policies.size() * budgets.size()); }
-  int num_requests() const { return documents * num_settings(); }
+  // What each document is asked under, in the order of asking.
+  std::vector<CacheSetting> Settings() const;
 };
 
 // Asks each document's question under every setting, document by document, so that a run that is

@@ -14,8 +14,8 @@ enum class Task {
 // How a request's task was decided. A value.
 struct TaskVerdict {
   Task task = Task::kLocalization;
-  float confidence = 0;         // probability of `task`; 0 when nothing was classified
-  std::string fallback_reason;  // why a default was taken; empty when none was
+  float confidence = 0;         // probability of what was found; 0 when nothing was classified
+  std::string fallback_reason;  // why a default was taken instead; empty when none was
 };
 
 }  // namespace windowkv

@@ -17,6 +17,8 @@ const char* FallbackName(RouterMetrics::Fallback reason) {
       return "unavailable";
     case RouterMetrics::Fallback::kDeadlineExceeded:
       return "deadline_exceeded";
+    case RouterMetrics::Fallback::kLowConfidence:
+      return "low_confidence";
     case RouterMetrics::Fallback::kError:
       break;
   }
@@ -29,11 +31,16 @@ MetricLabels BackendLabel(std::string_view backend) { return {{"backend", std::s
 
 RouterMetrics::RouterMetrics(MetricsRegistry* r)
     : classified_(r->AddCounters("windowkv_router_classified_total",
-                                 "Requests whose task the classifier decided, by task")),
+                                 "Requests that took the task a classifier found, by task")),
       classify_duration_(r->AddHistogram("windowkv_router_classify_seconds",
                                          "Duration of the classifier's answers", LatencyBounds())),
       fallbacks_(r->AddCounters("windowkv_router_classifier_fallbacks_total",
                                 "Requests that took the configured default task, by reason")),
+      task_cache_hits_(r->AddCounter("windowkv_router_task_cache_hits_total",
+                                     "Texts whose task had been found before, so that no "
+                                     "classifier was asked")),
+      task_cache_entries_(
+          r->AddGauge("windowkv_router_task_cache_entries", "Texts whose task is kept")),
       picks_(r->AddCounters("windowkv_router_picks_total",
                             "Requests sent to a backend, retries included")),
       retries_(r->AddCounters("windowkv_router_retries_total",
@@ -49,19 +56,29 @@ RouterMetrics::RouterMetrics(MetricsRegistry* r)
       forward_delay_(r->AddHistogram("windowkv_router_forward_delay_seconds",
                                      "From a Generate call's arrival to its first backend",
                                      LatencyBounds())) {
-  for (const Fallback reason : {Fallback::kNotConfigured, Fallback::kUnavailable,
-                                Fallback::kDeadlineExceeded, Fallback::kError}) {
+  for (const Fallback reason :
+       {Fallback::kNotConfigured, Fallback::kUnavailable, Fallback::kDeadlineExceeded,
+        Fallback::kError, Fallback::kLowConfidence}) {
     fallbacks_.Add({{"reason", FallbackName(reason)}});
   }
 }
 
-void RouterMetrics::OnClassified(Task task, absl::Duration duration) {
-  classified_.Add({{"task", TaskLabel(task)}}).Increment();
+void RouterMetrics::OnClassifierAnswered(absl::Duration duration) {
   classify_duration_.Observe(absl::ToDoubleSeconds(duration));
+}
+
+void RouterMetrics::OnClassified(Task task) {
+  classified_.Add({{"task", TaskLabel(task)}}).Increment();
 }
 
 void RouterMetrics::OnClassifierFallback(Fallback reason) {
   fallbacks_.Add({{"reason", FallbackName(reason)}}).Increment();
+}
+
+void RouterMetrics::OnTaskCacheHit() { task_cache_hits_.Increment(); }
+
+void RouterMetrics::OnTaskCacheEntries(size_t entries) {
+  task_cache_entries_.Set(static_cast<double>(entries));
 }
 
 void RouterMetrics::OnPicked(std::string_view backend) {

@@ -1,6 +1,7 @@
 #ifndef WINDOWKV_SERVER_METRICS_ROUTER_METRICS_H_
 #define WINDOWKV_SERVER_METRICS_ROUTER_METRICS_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -20,11 +21,17 @@ class RouterMetrics {
   explicit RouterMetrics(MetricsRegistry* registry);
 
   // Why the configured default task was used instead of a classifier's verdict.
-  enum class Fallback { kNotConfigured, kUnavailable, kDeadlineExceeded, kError };
+  enum class Fallback { kNotConfigured, kUnavailable, kDeadlineExceeded, kError, kLowConfidence };
 
-  // The classifier answered.
-  void OnClassified(Task task, absl::Duration duration);
+  // A classifier found a task, `duration` after it was asked, whatever its confidence.
+  void OnClassifierAnswered(absl::Duration duration);
+  // A request takes the task that a classifier found.
+  void OnClassified(Task task);
   void OnClassifierFallback(Fallback reason);
+  // A task was found among those that classifiers found before.
+  void OnTaskCacheHit();
+  // Tasks that are kept now.
+  void OnTaskCacheEntries(size_t entries);
 
   // A request goes to `backend`; each retry is another pick.
   void OnPicked(std::string_view backend);
@@ -47,6 +54,8 @@ class RouterMetrics {
   CounterFamily& classified_;
   prometheus::Histogram& classify_duration_;
   CounterFamily& fallbacks_;
+  prometheus::Counter& task_cache_hits_;
+  prometheus::Gauge& task_cache_entries_;
   CounterFamily& picks_;
   CounterFamily& retries_;
   GaugeFamily& backend_up_;

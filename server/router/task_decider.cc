@@ -1,11 +1,14 @@
 #include "server/router/task_decider.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "engine/base/monotonic_clock.h"
+#include "server/metrics/task_label.h"
 #include "server/router/server_channel.h"
 
 namespace windowkv {
@@ -15,6 +18,24 @@ bool IsTask(int value) { return value == v1::TASK_LOCALIZATION || value == v1::T
 
 Task ToTask(v1::Task task) {
   return task == v1::TASK_AGGREGATION ? Task::kAggregation : Task::kLocalization;
+}
+
+// What a classifier may say: a task we know, and a probability.
+bool IsVerdict(const v1::TaskClassification& classification) {
+  return IsTask(classification.task()) && classification.confidence() >= 0 &&
+         classification.confidence() <= 1;
+}
+
+// As many digits as show that the first is below the second.
+std::string LowConfidenceReason(const VerdictCache::Verdict& found, double limit) {
+  const char* const task = TaskLabel(ToTask(found.task));
+  std::string shown = absl::StrFormat("%.2f", found.confidence);
+  std::string shown_limit = absl::StrFormat("%.2f", limit);
+  if (shown == shown_limit) {
+    shown = absl::StrFormat("%.6f", found.confidence);
+    shown_limit = absl::StrFormat("%.6f", limit);
+  }
+  return absl::StrCat("low confidence: ", task, " at ", shown, ", below ", shown_limit);
 }
 
 RouterMetrics::Fallback FallbackFor(grpc::StatusCode code) {
@@ -28,22 +49,33 @@ RouterMetrics::Fallback FallbackFor(grpc::StatusCode code) {
   }
 }
 
+// The contents of the messages of `role`, of all when it is empty, joined by blank lines.
+std::string ContentsOf(const v1::ChatMessages& chat, std::string_view role) {
+  std::string contents;
+  for (const v1::ChatMessage& message : chat.messages()) {
+    if (message.content().empty() || (!role.empty() && message.role() != role)) continue;
+    absl::StrAppend(&contents, contents.empty() ? "" : "\n\n", message.content());
+  }
+  return contents;
+}
+
 }  // namespace
 
 // One request's way through the classifiers. Shared by the callbacks of its calls.
 struct TaskDecider::Call {
   NewContext new_context;
   Done done;
-  absl::Duration start;  // by MonotonicNow()
-  size_t first = 0;      // whose turn it was
-  size_t asked = 0;      // classifiers asked so far
+  absl::Duration start;        // by MonotonicNow()
+  size_t first = 0;            // whose turn it was
+  size_t asked = 0;            // classifiers asked so far
+  VerdictCache::Key key = {};  // of the text, unless the cache is off
   std::shared_ptr<grpc::ClientContext> context;
   v1::ClassifyRequest request;
   v1::ClassifyResponse response;
 };
 
 TaskDecider::TaskDecider(Options options, RouterMetrics* metrics)
-    : options_(std::move(options)), metrics_(metrics) {
+    : options_(std::move(options)), metrics_(metrics), cache_(options_.cache, metrics) {
   for (const std::string& target : options_.classifiers) {
     stubs_.push_back(v1::ClassifierService::NewStub(MakeServerChannel(target)));
   }
@@ -68,6 +100,10 @@ void TaskDecider::Decide(const v1::GenerateRequest& request, NewContext new_cont
   if (text.empty()) return call->done(std::nullopt);  // the backend's to refuse
   if (stubs_.empty()) {
     return FallBack(*call, RouterMetrics::Fallback::kNotConfigured, "no classifier is configured");
+  }
+  if (cache_.enabled()) {
+    call->key = VerdictCache::KeyOf(text);
+    if (const auto known = cache_.Find(call->key, MonotonicNow())) return Conclude(*call, *known);
   }
   call->new_context = std::move(new_context);
   call->request.set_request_id(request.request_id());
@@ -113,16 +149,28 @@ void TaskDecider::OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status
     }
     return FallBack(*call, FallbackFor(status.error_code()), reason);
   }
-  if (call->response.classifications_size() != 1 ||
-      !IsTask(call->response.classifications(0).task())) {
+  if (call->response.classifications_size() != 1 || !IsVerdict(call->response.classifications(0))) {
     return FallBack(*call, RouterMetrics::Fallback::kError, "classifier gave no task");
   }
   const v1::TaskClassification& classification = call->response.classifications(0);
-  metrics_->OnClassified(ToTask(classification.task()), MonotonicNow() - call->start);
+  const VerdictCache::Verdict found = {classification.task(), classification.confidence()};
+  const absl::Duration now = MonotonicNow();
+  metrics_->OnClassifierAnswered(now - call->start);
+  cache_.Insert(call->key, found, call->response.model(), now);
+  Conclude(*call, found);
+}
+
+void TaskDecider::Conclude(const Call& call, const VerdictCache::Verdict& found) {
   v1::TaskVerdict verdict;
-  verdict.set_task(classification.task());
-  verdict.set_confidence(classification.confidence());
-  call->done(std::move(verdict));
+  if (found.confidence < static_cast<float>(options_.min_confidence)) {
+    metrics_->OnClassifierFallback(RouterMetrics::Fallback::kLowConfidence);
+    verdict = DefaultVerdict(LowConfidenceReason(found, options_.min_confidence));
+  } else {
+    metrics_->OnClassified(ToTask(found.task));
+    verdict.set_task(found.task);
+  }
+  verdict.set_confidence(found.confidence);
+  call.done(std::move(verdict));
 }
 
 void TaskDecider::FallBack(const Call& call, RouterMetrics::Fallback reason,
@@ -148,12 +196,8 @@ bool NeedsTask(const v1::CacheOptions& cache) {
 
 std::string TextToClassify(const v1::GenerateRequest& request) {
   if (request.has_text()) return request.text();
-  std::string text;
-  for (const v1::ChatMessage& message : request.chat().messages()) {
-    if (message.content().empty()) continue;
-    absl::StrAppend(&text, text.empty() ? "" : "\n\n", message.content());
-  }
-  return text;
+  std::string of_user = ContentsOf(request.chat(), "user");
+  return of_user.empty() ? ContentsOf(request.chat(), "") : of_user;
 }
 
 }  // namespace windowkv

@@ -11,14 +11,15 @@
 #include "absl/time/time.h"
 #include "grpcpp/client_context.h"
 #include "server/metrics/router_metrics.h"
+#include "server/router/verdict_cache.h"
 #include "windowkv/v1/classifier.grpc.pb.h"
 #include "windowkv/v1/generation.pb.h"
 
 namespace windowkv {
 
 // Finds a request's task: the client's own word, a classifier's verdict, or, when no classifier
-// answers in time, the configured default with the reason. Never fails. Owned by main; outlives the
-// services that use it. Thread-safe.
+// answers in time or none is sure enough, the configured default with the reason. Never fails.
+// Owned by main; outlives the services that use it. Thread-safe.
 class TaskDecider {
  public:
   struct Options {
@@ -27,6 +28,10 @@ class TaskDecider {
     v1::Task default_task = v1::TASK_LOCALIZATION;
     // For all classifiers together.
     absl::Duration timeout = absl::Seconds(2);
+    // A classifier that is less sure of its verdict is not followed. Range [0, 1].
+    double min_confidence = 0.7;
+    // Verdicts kept for texts that come again.
+    VerdictCache::Options cache = {};
   };
 
   // Nothing: the request needs no task, or has none the router may decide.
@@ -46,6 +51,8 @@ class TaskDecider {
   void AskNext(std::shared_ptr<Call> call);
   absl::Duration TimeLeft(const Call& call) const;
   void OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status);
+  // Takes the classifier's verdict, or the default when the classifier is not sure of it.
+  void Conclude(const Call& call, const VerdictCache::Verdict& found);
   void FallBack(const Call& call, RouterMetrics::Fallback reason, const std::string& text);
   v1::TaskVerdict DefaultVerdict(const std::string& reason) const;
 
@@ -53,14 +60,16 @@ class TaskDecider {
   RouterMetrics* const metrics_;                                     // not owned
   std::vector<std::unique_ptr<v1::ClassifierService::Stub>> stubs_;  // constant
   std::atomic<size_t> next_{0};                                      // classifiers take turns
+  VerdictCache cache_;
 };
 
 // Whether the cache options leave the strategy to the task. A request without a policy may get
 // WINDOWKV from its backend's default, so it is classified too.
 bool NeedsTask(const v1::CacheOptions& cache);
 
-// What the user wrote: the text, or the contents of the chat messages joined by blank lines. Empty
-// for token ids, which the router cannot read.
+// What the user wrote: the text, or the contents of the chat's user messages joined by blank lines,
+// without the markup that a template puts around them. Of a chat in which the user says nothing,
+// the contents of all messages. Empty for token ids, which the router cannot read.
 std::string TextToClassify(const v1::GenerateRequest& request);
 
 }  // namespace windowkv

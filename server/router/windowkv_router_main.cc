@@ -44,8 +44,17 @@ void AddRouterFlags(ServerFlags* flags, RouterFlags* values) {
       ->type_name("HOST:PORT,...");
   flags->app()
       .add_option("--default-task", values->default_task,
-                  "Task of a request when no classifier answers")
+                  "Task of a request when no classifier answers, or none is sure enough")
       ->check(CLI::IsMember({"localization", "aggregation"}));
+  flags->app().add_option(
+      "--min-task-confidence", values->task.min_confidence,
+      "How sure a classifier must be for its verdict to be followed, 0 to 1; below it "
+      "a request takes --default-task");
+  flags->app()
+      .add_option("--task-cache-entries", values->task.cache.max_entries,
+                  "Texts whose task is kept, 10 minutes at most and as hashes, so that one that "
+                  "comes again is not classified again; 0 keeps none")
+      ->check(CLI::Range(0, 1'000'000));
   flags->AddDuration("--classifier-timeout", &values->task.timeout,
                      "How long a request waits for its task, above 0");
   flags->AddDuration("--load-interval", &values->poll.interval,
@@ -78,6 +87,11 @@ absl::Status Validate(RouterFlags* flags) {
   }
   if (flags->task.timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--classifier-timeout is 0, must be above 0");
+  }
+  const double confidence = flags->task.min_confidence;
+  if (!(confidence >= 0 && confidence <= 1)) {  // also NaN
+    return absl::InvalidArgumentError(
+        absl::StrCat("--min-task-confidence is ", confidence, ", must be in [0, 1]"));
   }
   flags->task.default_task =
       flags->default_task == "aggregation" ? v1::TASK_AGGREGATION : v1::TASK_LOCALIZATION;

@@ -38,7 +38,9 @@ class LostProcessTest : public ::testing::Test {
     auto router =
         StartServer("windowkv-router",
                     {"--classifier", classifier_.grpc, "--load-interval", "50ms", "--generation",
-                     absl::StrCat(backends_[0].grpc, ",", backends_[1].grpc)},
+                     absl::StrCat(backends_[0].grpc, ",", backends_[1].grpc),
+                     // Each request depends on the classifier.
+                     "--task-cache-entries", "0", "--min-task-confidence", "0"},
                     place);
     ASSERT_TRUE(router.ok()) << router.status();
     router_ = *std::move(router);

@@ -120,6 +120,18 @@ TEST_F(QuestionAnsweringTest, TheRouterFindsTheTask) {
   EXPECT_EQ(answer.finished.receipt().task(), v1::TASK_LOCALIZATION);
 }
 
+TEST_F(QuestionAnsweringTest, ATextThatComesAgainNeedsNoClassifier) {
+  Answer first;
+  ASSERT_NO_FATAL_FAILURE(Ask({"--policy", "windowkv", "--budget-tokens", "256"}, &first));
+  servers_.classifier.process->Signal(SIGKILL);
+  ASSERT_TRUE(servers_.classifier.process->Wait(kPatience).ok());
+  Answer second;
+  ASSERT_NO_FATAL_FAILURE(Ask({"--policy", "windowkv", "--budget-tokens", "128"}, &second));
+  EXPECT_EQ(second.task.task(), first.task.task());
+  EXPECT_EQ(second.task.confidence(), first.task.confidence());
+  EXPECT_EQ(second.task.fallback_reason(), first.task.fallback_reason());
+}
+
 TEST_F(QuestionAnsweringTest, MetricsCountTheSavedBytes) {
   Answer answer;
   ASSERT_NO_FATAL_FAILURE(Ask({"--policy", "windowkv", "--budget-tokens", "256"}, &answer));

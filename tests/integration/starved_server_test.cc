@@ -39,8 +39,10 @@ class StarvedServerTest : public ::testing::Test {
         StartOne("windowkv-generation", models.generation, place, &servers_.generation));
     ASSERT_NO_FATAL_FAILURE(StartOne(
         "windowkv-router",
-        {"--classifier", servers_.classifier.grpc, "--generation", servers_.generation.grpc}, place,
-        &servers_.router));
+        // Each request depends on the classifier.
+        {"--classifier", servers_.classifier.grpc, "--generation", servers_.generation.grpc,
+         "--task-cache-entries", "0", "--min-task-confidence", "0"},
+        place, &servers_.router));
   }
   static void StartOne(const std::string& name, const std::vector<std::string>& flags,
                        const ServerPlace& place, RunningServer* server) {

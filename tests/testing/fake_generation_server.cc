@@ -18,6 +18,24 @@ grpc::Status ShortAnswer(const v1::GenerateRequest& request, GenerateWriter* wri
   return grpc::Status::OK;
 }
 
+void FillVerdict(const std::string& text, v1::TaskClassification* verdict) {
+  verdict->set_task(v1::TASK_LOCALIZATION);
+  verdict->set_confidence(0.75F);
+  verdict->set_tokens_read(7);
+  auto* probability = verdict->add_probabilities();
+  probability->set_task(v1::TASK_LOCALIZATION);
+  probability->set_probability(0.75F);
+  verdict->add_read()->set_end(static_cast<int32_t>(text.size()));
+}
+
+grpc::Status AnswerEach(ClassifierStream* stream) {
+  int64_t index = 0;
+  for (v1::ClassifyStreamRequest request; stream->Read(&request); ++index) {
+    stream->Write(StreamAnswer(index, request.text()));
+  }
+  return grpc::Status::OK;
+}
+
 }  // namespace
 
 FakeGenerationService::FakeGenerationService()
@@ -101,17 +119,14 @@ grpc::Status FakeGenerationService::GetLoad(grpc::ServerContext*, const v1::GetL
 FakeClassifierService::FakeClassifierService()
     : on_classify([](const v1::ClassifyRequest& request, grpc::ServerContext*,
                      v1::ClassifyResponse* response) {
-        for (int i = 0; i < request.texts_size(); ++i) {
-          auto* verdict = response->add_classifications();
-          verdict->set_task(v1::TASK_LOCALIZATION);
-          verdict->set_confidence(0.75F);
-          verdict->set_tokens_read(7);
-          auto* probability = verdict->add_probabilities();
-          probability->set_task(v1::TASK_LOCALIZATION);
-          probability->set_probability(0.75F);
+        for (const std::string& text : request.texts()) {
+          FillVerdict(text, response->add_classifications());
         }
+        response->set_model("fake_bert");
         return grpc::Status::OK;
-      }) {}
+      }),
+      on_classify_stream(
+          [](grpc::ServerContext*, ClassifierStream* stream) { return AnswerEach(stream); }) {}
 
 std::vector<v1::ClassifyRequest> FakeClassifierService::requests() const {
   std::lock_guard lock(mu_);
@@ -128,6 +143,11 @@ grpc::Status FakeClassifierService::Classify(grpc::ServerContext* context,
   return on_classify(*request, context, response);
 }
 
+grpc::Status FakeClassifierService::ClassifyStream(grpc::ServerContext* context,
+                                                   ClassifierStream* stream) {
+  return on_classify_stream(context, stream);
+}
+
 FakeServer::FakeServer(grpc::Service* service, int port) {
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:" + std::to_string(port), grpc::InsecureServerCredentials(),
@@ -139,6 +159,19 @@ FakeServer::FakeServer(grpc::Service* service, int port) {
 
 FakeServer::~FakeServer() {
   if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
+}
+
+v1::ClassifyStreamResponse StreamAnswer(int64_t index, const std::string& text) {
+  v1::ClassifyStreamResponse answer;
+  answer.set_index(index);
+  answer.set_model("fake_bert");
+  if (text.empty()) {
+    answer.mutable_error()->set_code(grpc::StatusCode::INVALID_ARGUMENT);
+    answer.mutable_error()->set_message("text is empty");
+  } else {
+    FillVerdict(text, answer.mutable_classification());
+  }
+  return answer;
 }
 
 v1::GenerateResponse AcceptedMessage(const v1::GenerateRequest& request) {

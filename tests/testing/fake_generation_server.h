@@ -64,19 +64,27 @@ class FakeGenerationService final : public v1::GenerationService::Service {
   bool cancelled_ = false;                     // guarded by mu_
 };
 
-// A ClassifierService whose answer the test writes; LOCALIZATION with confidence 0.75 by default.
+using ClassifierStream =
+    grpc::ServerReaderWriter<v1::ClassifyStreamResponse, v1::ClassifyStreamRequest>;
+
+// A ClassifierService whose answers the test writes; LOCALIZATION with confidence 0.75 by default,
+// and in a stream INVALID_ARGUMENT for an empty text. Handlers run on gRPC's threads.
 class FakeClassifierService final : public v1::ClassifierService::Service {
  public:
   using ClassifyHandler = std::function<grpc::Status(const v1::ClassifyRequest&,
                                                      grpc::ServerContext*, v1::ClassifyResponse*)>;
 
+  using StreamHandler = std::function<grpc::Status(grpc::ServerContext*, ClassifierStream*)>;
+
   FakeClassifierService();
 
   ClassifyHandler on_classify;
+  StreamHandler on_classify_stream;
   std::vector<v1::ClassifyRequest> requests() const;
 
   grpc::Status Classify(grpc::ServerContext* context, const v1::ClassifyRequest* request,
                         v1::ClassifyResponse* response) override;
+  grpc::Status ClassifyStream(grpc::ServerContext* context, ClassifierStream* stream) override;
 
  private:
   mutable std::mutex mu_;
@@ -99,6 +107,9 @@ class FakeServer {
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
+
+// What FakeClassifierService answers to the text of `index`.
+v1::ClassifyStreamResponse StreamAnswer(int64_t index, const std::string& text);
 
 // Messages of a well-formed stream.
 v1::GenerateResponse AcceptedMessage(const v1::GenerateRequest& request);

@@ -46,15 +46,16 @@ TEST_F(BenchQualityCommandTest, ComparesThePoliciesInATable) {
   EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
   EXPECT_EQ(outcome.err, "");
   EXPECT_EQ(service_.requests().size(), 22u);
-  for (const char* row : {"full               -", "windowkv          64", "windowkv         128",
-                          "streaming_llm     64", "snapkv            64", "pyramidkv         64",
-                          "h2o              128"}) {
+  for (const char* row : {"full                        -", "windowkv                   64",
+                          "windowkv                  128", "streaming_llm              64",
+                          "snapkv                     64", "pyramidkv                  64",
+                          "h2o                       128"}) {
     EXPECT_THAT(outcome.out, HasSubstr(row));
   }
 }
 
 TEST_F(BenchQualityCommandTest, AsksGreedilyInOneUserMessage) {
-  Quality({"--documents", "1", "--policies", "h2o", "--budgets", "64", "--task", "localization"});
+  Quality({"--documents", "1", "--policies", "h2o", "--budgets", "64"});
   ASSERT_EQ(service_.requests().size(), 2u);
   for (const v1::GenerateRequest& request : service_.requests()) {
     ASSERT_EQ(request.chat().messages_size(), 1);
@@ -63,7 +64,7 @@ TEST_F(BenchQualityCommandTest, AsksGreedilyInOneUserMessage) {
     EXPECT_EQ(request.sampling().temperature(), 0);
     EXPECT_TRUE(request.sampling().has_temperature());
     EXPECT_EQ(request.sampling().max_tokens(), 64);
-    EXPECT_EQ(request.task(), v1::TASK_LOCALIZATION);
+    EXPECT_FALSE(request.has_task());
   }
 }
 
@@ -76,6 +77,17 @@ TEST_F(BenchQualityCommandTest, WindowkvsOptionsGoToItsRequestsOnly) {
     EXPECT_EQ(request.cache().window_size(), windowkv ? 4 : 0);
     EXPECT_EQ(request.cache().has_beta(), windowkv);
   }
+}
+
+TEST_F(BenchQualityCommandTest, ComparesTasksForWindowkvAlone) {
+  const Outcome outcome = Quality({"--documents", "1", "--policies", "windowkv,snapkv", "--budgets",
+                                   "64", "--tasks", "localization,AGGREGATION,localization"});
+  EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  for (const char* row : {"windowkv, localization     64", "windowkv, aggregation      64",
+                          "snapkv                     64"}) {
+    EXPECT_THAT(outcome.out, HasSubstr(row));
+  }
+  EXPECT_EQ(service_.requests().size(), 4u);
 }
 
 TEST_F(BenchQualityCommandTest, JsonIsOneObject) {
@@ -144,7 +156,7 @@ TEST_F(BenchQualityCommandTest, BadFlagsAreExitCode2) {
       {"--budgets", "0"},      {"--budgets", "64,x"},     {"--policies", "lru"},
       {"--policies", "full"},  {"--families", "riddles"}, {"--tokens", "127"},
       {"--seed", "-1"},        {"--max-tokens", "0"},     {"--concurrency", "0"},
-      {"--task", "poetry"},    {"--prompt", "hi"},        {"--svg", "/nonexistent/folder/plot.svg"},
+      {"--tasks", "poetry"},   {"--prompt", "hi"},        {"--svg", "/nonexistent/folder/plot.svg"},
       {"--target", "nowhere"},
   };
   for (const auto& arguments : bad) {
@@ -174,7 +186,7 @@ TEST_F(BenchQualityCommandTest, FlagsAlsoComeFromTheEnvironment) {
   const Outcome outcome = Quality({"--documents", "1", "--policies", "h2o"});
   unsetenv("WINDOWKV_BUDGETS");
   ASSERT_EQ(outcome.exit_code, kExitDone) << outcome.err;
-  EXPECT_THAT(outcome.out, HasSubstr("h2o               96"));
+  EXPECT_THAT(outcome.out, HasSubstr("h2o                        96"));
 }
 
 }  // namespace

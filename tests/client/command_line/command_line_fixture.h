@@ -26,7 +26,7 @@ class CommandLineFixture : public ::testing::Test {
     arguments.insert(arguments.begin(), "windowkv");
     std::vector<const char*> argv;
     for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-    std::istringstream in;
+    std::istringstream in(standard_input_);
     std::ostringstream out;
     std::ostringstream err;
     const int code = RunCommandLine(static_cast<int>(argv.size()), argv.data(),
@@ -45,6 +45,7 @@ class CommandLineFixture : public ::testing::Test {
     return Run(std::move(arguments));
   }
 
+  std::string standard_input_;
   Cancellation interrupt_;
   testing::FakeGenerationService service_;
   testing::FakeServer server_{&service_};

@@ -114,16 +114,6 @@ TEST_F(CommandLineTest, TokenizePrintsOneTokenPerLine) {
   EXPECT_EQ(Call("tokenize", {"--prompt", "a\n"}).out, "5\ta\\n\n");
 }
 
-TEST_F(CommandLineTest, ClassifyShowsTheVerdict) {
-  testing::FakeClassifierService classifier;
-  testing::FakeServer server(&classifier);
-  const Outcome outcome = Run({"classify", "--target", server.target(), "--prompt", "who?"});
-  EXPECT_EQ(outcome.exit_code, kExitDone);
-  EXPECT_THAT(outcome.out, HasSubstr("localization, confidence 0.7500"));
-  ASSERT_EQ(classifier.requests().size(), 1u);
-  EXPECT_EQ(classifier.requests()[0].texts(0), "who?");
-}
-
 TEST_F(CommandLineTest, FlagsAlsoComeFromTheEnvironment) {
   ASSERT_EQ(setenv("WINDOWKV_BUDGET_TOKENS", "77", 1), 0);
   const Outcome outcome = Call("generate", {"--prompt", "hi"});

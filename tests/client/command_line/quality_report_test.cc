@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr CacheSetting kFull;
-constexpr CacheSetting kSmall{v1::CACHE_POLICY_WINDOWKV, 64};
+constexpr CacheSetting kSmall{v1::CACHE_POLICY_WINDOWKV, v1::TASK_UNSPECIFIED, 64};
 
 const QualityRunFacts& Facts() {
   static const QualityRunFacts facts{
@@ -39,23 +39,43 @@ QualityResult Measured() {
 TEST(QualityReportTest, TheTableHasARowPerSettingAndAColumnPerFamily) {
   const std::string text = QualityText(Facts(), Measured());
   EXPECT_THAT(text, HasSubstr("fake_llama: 4 documents of about 500 tokens (seed 1), 8 requests"));
-  EXPECT_THAT(text,
-              HasSubstr("full               -   1.000 +-0.000    1.000     4.0 KiB 100.00 %"));
-  EXPECT_THAT(text,
-              HasSubstr("windowkv          64   0.750 +-0.217    0.750     1.0 KiB  25.00 %"));
-  EXPECT_THAT(text, HasSubstr("exact match   budget     vault       job\n"));
-  EXPECT_THAT(text, HasSubstr("windowkv          64     1.000     0.500\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("full                        -   1.000 +-0.000    1.000     4.0 KiB 100.00 %"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("windowkv                   64   0.750 +-0.217    0.750     1.0 KiB  25.00 %"));
+  EXPECT_THAT(text, HasSubstr("exact match            budget     vault       job\n"));
+  EXPECT_THAT(text, HasSubstr("windowkv                   64     1.000     0.500\n"));
 }
 
 TEST(QualityReportTest, SaysThatItWasInterruptedAndWhatFailed) {
   QualityResult result = Measured();
   result.interrupted = true;
-  result.tallies[{{v1::CACHE_POLICY_H2O, 64}, Family::kJob}].AddError(
+  result.tallies[{{v1::CACHE_POLICY_H2O, v1::TASK_UNSPECIFIED, 64}, Family::kJob}].AddError(
       absl::InvalidArgumentError("too small"));
   const std::string text = QualityText(Facts(), result);
   EXPECT_THAT(text, HasSubstr("interrupted"));
-  EXPECT_THAT(text, HasSubstr("h2o               64  no answer"));
+  EXPECT_THAT(text, HasSubstr("h2o                        64  no answer"));
   EXPECT_THAT(text, HasSubstr("1 failed with INVALID_ARGUMENT"));
+}
+
+TEST(QualityReportTest, TasksThatAreComparedHaveRowsCellsAndLinesOfTheirOwn) {
+  QualityResult result = Measured();
+  const v1::Finished finished = testing::FinishedMessage().finished();
+  for (const v1::Task task : {v1::TASK_LOCALIZATION, v1::TASK_AGGREGATION}) {
+    result.tallies[{{v1::CACHE_POLICY_WINDOWKV, task, 64}, Family::kJob}].AddAnswer(
+        task == v1::TASK_LOCALIZATION, finished);
+  }
+  const std::string text = QualityText(Facts(), result);
+  EXPECT_THAT(text, HasSubstr("windowkv, localization     64   1.000"));
+  EXPECT_THAT(text, HasSubstr("windowkv, aggregation      64   0.000"));
+  const auto json = nlohmann::json::parse(QualityJson(Facts(), result));
+  EXPECT_TRUE(json["cells"][1]["task"].is_null());
+  EXPECT_EQ(json["cells"][2]["task"], "localization");
+  const QualityPlot plot = QualityPlotOf(Facts(), result);
+  ASSERT_EQ(plot.series.size(), 3u);
+  EXPECT_EQ(plot.series[2].name, "windowkv, aggregation");
 }
 
 TEST(QualityReportTest, JsonHasACellPerSettingAndFamilyAndOneOverAll) {

@@ -5,6 +5,13 @@
 namespace windowkv::client {
 namespace {
 
+TEST(QuantityTextTest, CountsHaveCommasBetweenThousands) {
+  EXPECT_EQ(CountText(0), "0");
+  EXPECT_EQ(CountText(999), "999");
+  EXPECT_EQ(CountText(1000), "1,000");
+  EXPECT_EQ(CountText(1234567), "1,234,567");
+}
+
 TEST(QuantityTextTest, BytesTakeTheLargestUnitThatFits) {
   EXPECT_EQ(BytesText(0), "0 B");
   EXPECT_EQ(BytesText(1023), "1023 B");

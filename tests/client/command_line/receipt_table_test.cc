@@ -29,6 +29,15 @@ TEST(ReceiptTableTest, GivesTheReasonForADefaultTask) {
   EXPECT_THAT(ReceiptTable(finished), HasSubstr("localization (classifier timed out)"));
 }
 
+TEST(ReceiptTableTest, AConfidenceStandsBesideTheTaskItIsOf) {
+  v1::Finished finished = testing::FinishedMessage().finished();
+  finished.mutable_receipt()->set_task_confidence(0.55F);
+  EXPECT_THAT(ReceiptTable(finished), HasSubstr("task      localization, confidence 0.55\n"));
+  const std::string reason = "low confidence: aggregation at 0.55, below 0.70";
+  finished.mutable_receipt()->set_fallback_reason(reason);
+  EXPECT_THAT(ReceiptTable(finished), HasSubstr("task      localization (" + reason + ")\n"));
+}
+
 TEST(ReceiptTableTest, ListsKeptRangesWhenTheyWereAskedFor) {
   v1::Finished finished = testing::FinishedMessage().finished();
   auto* range = finished.mutable_receipt()->mutable_groups(0)->add_kept_ranges();

@@ -44,7 +44,7 @@ TEST(QualityTallyTest, AnAnswerOfOneTokenHasNoDecodeStep) {
 
 TEST(QualityResultTest, SumsOverFamilies) {
   const CacheSetting full;
-  const CacheSetting small{v1::CACHE_POLICY_H2O, 64};
+  const CacheSetting small{v1::CACHE_POLICY_H2O, v1::TASK_UNSPECIFIED, 64};
   QualityResult result;
   const v1::Finished finished = testing::FinishedMessage().finished();
   result.tallies[{small, Family::kJob}].AddAnswer(false, finished);

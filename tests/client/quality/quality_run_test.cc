@@ -65,7 +65,7 @@ TEST_F(QualityRunTest, AsksEachDocumentUnderEachSettingAndOnceInFull) {
   EXPECT_EQ(service_.requests().size(), 15u);
   EXPECT_EQ(last_done_, 15);
   EXPECT_EQ(result.Settings().size(), 5u);
-  EXPECT_EQ(result.Settings()[0], (CacheSetting{v1::CACHE_POLICY_FULL, 0}));
+  EXPECT_EQ(result.Settings()[0], CacheSetting());
   for (const CacheSetting& setting : result.Settings()) {
     const QualityTally tally = result.Over(setting);
     EXPECT_EQ(tally.answered(), 3);
@@ -74,7 +74,8 @@ TEST_F(QualityRunTest, AsksEachDocumentUnderEachSettingAndOnceInFull) {
     EXPECT_EQ(tally.MeanPrefill(), absl::Milliseconds(250));
     EXPECT_EQ(tally.MeanDecodeStep(), absl::Milliseconds(100));
   }
-  const QualityTally vaults = result.tallies.at({{v1::CACHE_POLICY_WINDOWKV, 64}, Family::kVault});
+  const QualityTally vaults =
+      result.tallies.at({{v1::CACHE_POLICY_WINDOWKV, v1::TASK_UNSPECIFIED, 64}, Family::kVault});
   EXPECT_EQ(vaults.answered(), 2);
   EXPECT_FALSE(result.interrupted);
   EXPECT_FALSE(result.first_error);
@@ -82,14 +83,28 @@ TEST_F(QualityRunTest, AsksEachDocumentUnderEachSettingAndOnceInFull) {
 
 TEST_F(QualityRunTest, FullHasNoBudgetAndOnlyWindowkvItsOptions) {
   plan_.windowkv.set_window_size(4);
-  plan_.request.set_task(v1::TASK_LOCALIZATION);
   Run();
   for (const v1::GenerateRequest& request : service_.requests()) {
     const v1::CacheOptions& cache = request.cache();
     EXPECT_EQ(cache.has_budget_tokens(), cache.policy() != v1::CACHE_POLICY_FULL);
     EXPECT_EQ(cache.has_window_size(), cache.policy() == v1::CACHE_POLICY_WINDOWKV);
-    EXPECT_EQ(request.task(), v1::TASK_LOCALIZATION);
+    EXPECT_FALSE(request.has_task());
   }
+}
+
+TEST_F(QualityRunTest, OnlyWindowkvNamesTheTasksThatAreCompared) {
+  plan_.tasks = {v1::TASK_LOCALIZATION, v1::TASK_AGGREGATION};
+  const QualityResult result = Run();
+  EXPECT_EQ(result.Settings().size(), 7u);
+  std::map<v1::Task, int> asked;
+  for (const v1::GenerateRequest& request : service_.requests()) {
+    EXPECT_EQ(request.has_task(), request.cache().policy() == v1::CACHE_POLICY_WINDOWKV);
+    ++asked[request.task()];
+  }
+  // Of each document: two budgets under each task; without one, SNAPKV's two and the full cache.
+  EXPECT_EQ(asked[v1::TASK_LOCALIZATION], 6);
+  EXPECT_EQ(asked[v1::TASK_AGGREGATION], 6);
+  EXPECT_EQ(asked[v1::TASK_UNSPECIFIED], 9);
 }
 
 TEST_F(QualityRunTest, AFailedRequestIsCountedAndTheRestGoOn) {

@@ -12,8 +12,12 @@ using ::windowkv::testing::Scrape;
 TEST(RouterMetricsTest, EventsBecomeSamples) {
   MetricsRegistry registry;
   RouterMetrics metrics(&registry);
-  metrics.OnClassified(Task::kAggregation, absl::Milliseconds(10));
+  metrics.OnClassifierAnswered(absl::Milliseconds(10));
+  metrics.OnClassified(Task::kAggregation);
   metrics.OnClassifierFallback(RouterMetrics::Fallback::kDeadlineExceeded);
+  metrics.OnClassifierFallback(RouterMetrics::Fallback::kLowConfidence);
+  metrics.OnTaskCacheHit();
+  metrics.OnTaskCacheEntries(5);
   metrics.OnPicked("10.0.0.1:50051");
   metrics.OnPicked("10.0.0.1:50051");
   metrics.OnRetry("10.0.0.1:50051", absl::StatusCode::kUnavailable);
@@ -28,7 +32,10 @@ TEST(RouterMetricsTest, EventsBecomeSamples) {
   EXPECT_EQ(text.Value("windowkv_router_classify_seconds_sum"), 0.01);
   EXPECT_EQ(text.Value("windowkv_router_classifier_fallbacks_total{reason=\"deadline_exceeded\"}"),
             1);
+  EXPECT_EQ(text.Value("windowkv_router_classifier_fallbacks_total{reason=\"low_confidence\"}"), 1);
   EXPECT_EQ(text.Value("windowkv_router_classifier_fallbacks_total{reason=\"unavailable\"}"), 0);
+  EXPECT_EQ(text.Value("windowkv_router_task_cache_hits_total"), 1);
+  EXPECT_EQ(text.Value("windowkv_router_task_cache_entries"), 5);
   EXPECT_EQ(text.Value("windowkv_router_picks_total{backend=\"10.0.0.1:50051\"}"), 2);
   EXPECT_EQ(text.Value("windowkv_router_retries_total{backend=\"10.0.0.1:50051\",code="
                        "\"UNAVAILABLE\"}"),

@@ -27,6 +27,8 @@ class RouterFixture : public ::testing::Test {
     int backends = 1;
     bool classifier = true;
     absl::Duration classifier_timeout = absl::Seconds(20);
+    double min_task_confidence = 0.7;
+    size_t task_cache_entries = 4096;
     int max_retries = 2;
     absl::Duration slow_reader_timeout = absl::InfiniteDuration();
   };
@@ -55,6 +57,8 @@ class RouterFixture : public ::testing::Test {
     TaskDecider::Options task;
     task.default_task = v1::TASK_AGGREGATION;
     task.timeout = options.classifier_timeout;
+    task.min_confidence = options.min_task_confidence;
+    task.cache.max_entries = options.task_cache_entries;
     if (options.classifier) task.classifiers = {classifier_server_->target()};
     pool_ = std::make_unique<BackendPool>(targets, &metrics_, Logger::Silent());
     decider_ = std::make_unique<TaskDecider>(task, &metrics_);

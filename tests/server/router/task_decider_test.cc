@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/server/router/router_fixture.h"
 
@@ -23,15 +28,42 @@ TEST(NeedsTaskTest, OnlyWhenTheStrategyIsLeftToIt) {
   EXPECT_FALSE(NeedsTask(cache));
 }
 
-TEST(TextToClassifyTest, IsWhatTheUserWroteWithoutMarkup) {
+v1::GenerateRequest ChatRequest(const std::vector<std::pair<std::string, std::string>>& messages) {
+  v1::GenerateRequest request;
+  for (const auto& [role, content] : messages) {
+    v1::ChatMessage* message = request.mutable_chat()->add_messages();
+    message->set_role(role);
+    message->set_content(content);
+  }
+  return request;
+}
+
+TEST(TextToClassifyTest, IsAPlainTextAsItIs) {
   v1::GenerateRequest request;
   EXPECT_EQ(TextToClassify(request), "");
-  for (const char* content : {"be brief", "", "who?"}) {
-    request.mutable_chat()->add_messages()->set_content(content);
-  }
-  EXPECT_EQ(TextToClassify(request), "be brief\n\nwho?");
   request.set_text("plain");
   EXPECT_EQ(TextToClassify(request), "plain");
+}
+
+TEST(TextToClassifyTest, IsWhatTheUserSaysInAChatAndNothingElse) {
+  EXPECT_EQ(TextToClassify(ChatRequest({{"system", "You summarize documents."},
+                                        {"user", "a document"},
+                                        {"assistant", "Thanks. What about it?"},
+                                        {"user", ""},
+                                        {"user", "who?"}})),
+            "a document\n\nwho?");
+}
+
+TEST(TextToClassifyTest, IsWhatTheOthersSayWhereTheUserSaysNothing) {
+  EXPECT_EQ(
+      TextToClassify(ChatRequest({{"system", "Count the words."}, {"assistant", "Of what?"}})),
+      "Count the words.\n\nOf what?");
+  EXPECT_EQ(TextToClassify(ChatRequest({{"system", "Count the words."}, {"user", ""}})),
+            "Count the words.");
+}
+
+TEST(TextToClassifyTest, IsEmptyForTokenIds) {
+  v1::GenerateRequest request;
   request.mutable_token_ids()->add_ids(1);
   EXPECT_EQ(TextToClassify(request), "");
 }
@@ -54,6 +86,13 @@ TEST_F(TaskDeciderTest, TheClassifiersVerdictGoesWithTheRequest) {
   ASSERT_EQ(classifier_.requests().size(), 1u);
   EXPECT_EQ(classifier_.requests()[0].texts(0), "a document and a question");
   EXPECT_TRUE(MetricsHave("windowkv_router_classified_total{task=\"localization\"} 1"));
+}
+
+TEST_F(TaskDeciderTest, TheClassifierReadsWhatTheUserSaysInAChat) {
+  StartRouter({});
+  ASSERT_TRUE(Generate(ChatRequest({{"system", "be brief"}, {"user", "who?"}})).status.ok());
+  ASSERT_EQ(classifier_.requests().size(), 1u);
+  EXPECT_EQ(classifier_.requests()[0].texts(0), "who?");
 }
 
 TEST_F(TaskDeciderTest, TheClientsTaskSkipsTheClassifier) {
@@ -82,6 +121,100 @@ TEST_F(TaskDeciderTest, AFullCacheNeedsNoTask) {
   ASSERT_TRUE(Generate(request).status.ok());
   EXPECT_TRUE(classifier_.requests().empty());
   EXPECT_FALSE(backend(0).service.requests().at(0).has_task_verdict());
+}
+
+TEST_F(TaskDeciderTest, AnUnsureClassifierMeansTheDefaultTaskWithItsVerdictInTheReason) {
+  StartRouter({.min_task_confidence = 0.8});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_AGGREGATION);
+  EXPECT_FLOAT_EQ(ForwardedVerdict().confidence(), 0.75F);
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(),
+            "low confidence: localization at 0.75, below 0.80");
+  EXPECT_TRUE(
+      MetricsHave("windowkv_router_classifier_fallbacks_total{reason=\"low_confidence\"} 1"));
+  EXPECT_FALSE(MetricsHave("windowkv_router_classified_total{"));
+  EXPECT_TRUE(MetricsHave("windowkv_router_classify_seconds_count 1"));
+}
+
+TEST_F(TaskDeciderTest, TheReasonHasTheDigitsThatShowTheDifference) {
+  StartRouter({.min_task_confidence = 0.7501});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(),
+            "low confidence: localization at 0.750000, below 0.750100");
+}
+
+TEST_F(TaskDeciderTest, AVerdictAsSureAsItMustBeIsFollowed) {
+  StartRouter({.min_task_confidence = 0.75});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_LOCALIZATION);
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(), "");
+}
+
+TEST_F(TaskDeciderTest, AConfidenceThatIsNoProbabilityMeansTheDefaultTask) {
+  StartRouter({});
+  std::atomic<float> confidence = 0;
+  classifier_.on_classify = [&](const auto&, auto*, v1::ClassifyResponse* response) {
+    response->add_classifications()->set_task(v1::TASK_LOCALIZATION);
+    response->mutable_classifications(0)->set_confidence(confidence);
+    return grpc::Status::OK;
+  };
+  for (const float wrong : {-0.1F, 1.1F, std::numeric_limits<float>::quiet_NaN()}) {
+    confidence = wrong;
+    ASSERT_TRUE(Generate(TextRequest()).status.ok());
+    EXPECT_EQ(ForwardedVerdict().fallback_reason(), "classifier gave no task");
+    EXPECT_EQ(ForwardedVerdict().confidence(), 0);
+  }
+}
+
+TEST_F(TaskDeciderTest, ATextThatComesAgainIsNotClassifiedAgain) {
+  StartRouter({});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(classifier_.requests().size(), 1u);
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_LOCALIZATION);
+  EXPECT_FLOAT_EQ(ForwardedVerdict().confidence(), 0.75F);
+  v1::GenerateRequest other = TextRequest();
+  other.mutable_text()->push_back('!');
+  ASSERT_TRUE(Generate(other).status.ok());
+  EXPECT_EQ(classifier_.requests().size(), 2u);
+  EXPECT_TRUE(MetricsHave("windowkv_router_task_cache_hits_total 1"));
+  EXPECT_TRUE(MetricsHave("windowkv_router_task_cache_entries 2"));
+  EXPECT_TRUE(MetricsHave("windowkv_router_classified_total{task=\"localization\"} 3"));
+  EXPECT_TRUE(MetricsHave("windowkv_router_classify_seconds_count 2"));
+}
+
+TEST_F(TaskDeciderTest, WhatAClassifierWasUnsureOfIsNotAskedAgainAndStaysUnsure) {
+  StartRouter({.min_task_confidence = 0.8});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(classifier_.requests().size(), 1u);
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_AGGREGATION);
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(),
+            "low confidence: localization at 0.75, below 0.80");
+  EXPECT_TRUE(
+      MetricsHave("windowkv_router_classifier_fallbacks_total{reason=\"low_confidence\"} 2"));
+}
+
+TEST_F(TaskDeciderTest, AFailureIsNotKept) {
+  StartRouter({});
+  std::atomic<bool> burns = true;
+  classifier_.on_classify = [&burns, answer = classifier_.on_classify](
+                                const auto& request, auto* context, auto* response) {
+    if (burns) return grpc::Status(grpc::StatusCode::INTERNAL, "model on fire");
+    return answer(request, context, response);
+  };
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  burns = false;
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().fallback_reason(), "");
+  EXPECT_EQ(classifier_.requests().size(), 2u);
+}
+
+TEST_F(TaskDeciderTest, WithoutACacheEveryTextIsClassified) {
+  StartRouter({.task_cache_entries = 0});
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(classifier_.requests().size(), 2u);
 }
 
 TEST_F(TaskDeciderTest, ASlowClassifierMeansTheDefaultTaskWithTheReason) {
