@@ -4,7 +4,7 @@
 # a user without rights, and asks the example question. Not part of the checks: see
 # tests/try_in_bare_root.sh for what it needs; building takes a quarter of an hour.
 #
-#   tests/images/try_image_roots.sh DIR [PROGRAMS]
+#   tests/kubernetes/try_image_roots.sh DIR [PROGRAMS]
 #
 # PROGRAMS: a folder of programs, built on Debian 12 from this commit, instead of a build in DIR.
 set -euo pipefail
@@ -94,7 +94,7 @@ stop() {
 }
 
 main() {
-  (($# == 1 || $# == 2)) || fail "usage: tests/images/try_image_roots.sh DIR [PROGRAMS]"
+  (($# == 1 || $# == 2)) || fail "usage: tests/kubernetes/try_image_roots.sh DIR [PROGRAMS]"
   # Mounts and processes live in namespaces of their own and end with this script, however it ends.
   if [[ ${WINDOWKV_IMAGE_ROOTS_INNER-} != 1 ]]; then
     WINDOWKV_IMAGE_ROOTS_INNER=1 exec unshare --mount --pid --fork --kill-child --mount-proc "$0" "$@"
