@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import urllib.request
 
 import manifests
 import tools
@@ -57,10 +58,10 @@ def command(objects, item, directory, listen, backends):
     return [str(tools.BIN / item["metadata"]["name"]), *arguments], variables
 
 
-def start(objects, program, backends):
+def start(objects, program, backends, listen="127.0.0.1:0"):
     directory = tempfile.TemporaryDirectory()
     arguments, variables = command(objects, manifests.workload(objects, program), directory.name,
-                                   "127.0.0.1:0", backends)
+                                   listen, backends)
     process = subprocess.Popen(arguments, env=variables, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     return Server(process, directory)
@@ -75,3 +76,10 @@ def parse_only(objects, program):
         result = subprocess.run(arguments, env=variables, capture_output=True, text=True,
                                 timeout=30)
     return result.returncode, result.stderr.strip()
+
+
+def read(address, path):
+    """The body of an answer 200; OSError for any other."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"http://{address}{path}", timeout=5) as response:
+        return response.read().decode()

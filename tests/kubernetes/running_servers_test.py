@@ -6,7 +6,6 @@ import copy
 import re
 import time
 import unittest
-import urllib.request
 
 import tools
 
@@ -17,6 +16,7 @@ import grpc  # noqa: E402
 
 import manifests  # noqa: E402
 import running_servers  # noqa: E402
+from running_servers import read  # noqa: E402
 
 SERVING = b"\x08\x01"  # HealthCheckResponse{status: SERVING}
 
@@ -27,12 +27,6 @@ def health(address, service):
         check = channel.unary_unary("/grpc.health.v1.Health/Check")
         name = service.encode()
         return check(b"\x0a" + bytes([len(name)]) + name if name else b"", timeout=5)
-
-
-def read(address, path):
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"http://{address}{path}", timeout=5) as response:
-        return response.read().decode()
 
 
 def probe(server, one):
