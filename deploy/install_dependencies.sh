@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs what the build needs and this machine lacks: Debian packages through apt-get, and, into
-# .deps/ of this checkout, LibTorch's CPU part and the googleapis protos from Python wheels.
+# .deps/ of this checkout, LibTorch's CPU part, the googleapis protos and the checks' tools from Python
+# wheels.
 # On a machine that has everything it changes nothing and needs no network.
 #
 #   deploy/install_dependencies.sh [--checks] [--fuzz]
@@ -23,6 +24,7 @@ PACKAGES=(
   libcpp-httplib-dev libpcre2-dev libutf8proc-dev libgtest-dev libgmock-dev)
 CHECK_PACKAGES=(clang-format clang-tidy)
 FUZZ_PACKAGES=(clang libclang-rt-dev llvm)
+KUBERNETES_WHEELS=$ROOT/tests/kubernetes/requirements.txt
 
 say() { echo "install_dependencies: $*"; }
 
@@ -86,6 +88,10 @@ has_googleapis() {
     has_wheel googleapis_common_protos $GOOGLEAPIS googleapis
 }
 
+has_kubernetes_checks() {
+  cmp -s "$KUBERNETES_WHEELS" "$DEPS/kubernetes_checks/requirements.txt"
+}
+
 # The Python that runs pip: the one in PATH, else the system's.
 python_with_pip() {
   local python
@@ -137,28 +143,42 @@ install_googleapis() { # WORK
   put_in_place "$1/googleapis" "$DEPS/googleapis"
 }
 
+install_kubernetes_checks() { # WORK
+  say "about to download what tests/kubernetes needs (80 MB of wheels) into .deps/kubernetes_checks"
+  pip_into "$1/kubernetes_checks" --requirement "$KUBERNETES_WHEELS"
+  cp "$KUBERNETES_WHEELS" "$1/kubernetes_checks/"
+  put_in_place "$1/kubernetes_checks" "$DEPS/kubernetes_checks"
+}
+
 main() {
-  local wanted=("${PACKAGES[@]}") argument
+  local wanted=("${PACKAGES[@]}") folders=(libtorch googleapis) missing=() argument folder
   for argument in "$@"; do
     case $argument in
-      --checks) wanted+=("${CHECK_PACKAGES[@]}") ;;
+      --checks)
+        wanted+=("${CHECK_PACKAGES[@]}")
+        folders+=(kubernetes_checks)
+        ;;
       --fuzz) wanted+=("${FUZZ_PACKAGES[@]}") ;;
       *) fail "unknown argument '$argument'" "there are --checks and --fuzz" ;;
     esac
   done
   check_system
-  if ! { has_libtorch && has_googleapis; } && ! python_with_pip >/dev/null; then
+  for folder in "${folders[@]}"; do
+    "has_$folder" || missing+=("$folder")
+  done
+  if ((${#missing[@]})) && ! python_with_pip >/dev/null; then
     wanted+=(python3-pip)
   fi
   install_packages "${wanted[@]}"
-  if has_libtorch && has_googleapis; then return; fi
+  ((${#missing[@]})) || return 0
 
   mkdir -p "$DEPS"
   # Beside the final place, so that the last step is a rename and an interrupted run leaves no half.
   WORK=$(mktemp -d "$DEPS/installing.XXXXXX")
   trap 'rm -rf "$WORK"' EXIT
-  has_libtorch || install_libtorch "$WORK"
-  has_googleapis || install_googleapis "$WORK"
+  for folder in "${missing[@]}"; do
+    "install_$folder" "$WORK"
+  done
   say "done"
 }
 

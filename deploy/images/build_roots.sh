@@ -1,0 +1,67 @@
+#!/bin/bash
+# Makes the root file systems of the images, one for each server: the stripped program, the shared
+# libraries that it loads, the loader, its demo model, a user. No shell, no package manager.
+#
+#   deploy/images/build_roots.sh DEST [PROGRAMS]
+#
+# DEST/windowkv-router, …-classifier and …-generation are made. PROGRAMS: a folder of programs built
+# before on the same system, instead of installing the dependencies and building here.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+LIBTORCH=$ROOT/.deps/libtorch
+LIBRARIES=usr/lib/x86_64-linux-gnu
+# The manifests' runAsUser.
+USER_ID=65532
+
+fail() {
+  echo "build_roots: FAILED: $*" >&2
+  exit 1
+}
+
+build() {
+  "$ROOT/deploy/install_dependencies.sh"
+  cd "$ROOT"
+  cmake --preset release
+  cmake --build --preset release --parallel "$(nproc)" \
+    --target windowkv-router windowkv-classifier windowkv-generation
+}
+
+# The files that the loader would open for a program, the loader itself among them.
+libraries_of() { # PROGRAM
+  local listing
+  listing=$(LD_LIBRARY_PATH=$LIBTORCH/torch/lib:$LIBTORCH/nvidia/cu13/lib ldd "$1")
+  [[ $listing != *'not found'* ]] || fail "$1: $(grep 'not found' <<<"$listing")"
+  sed -nE 's/^.* => (\/[^ ]+) .*$/\1/p; s/^\t(\/[^ ]+) .*$/\1/p' <<<"$listing"
+}
+
+make_root() { # DEST PROGRAM
+  local root=$1 library
+  mkdir -p "$root"/{dev,etc,models,proc,sys,tmp,usr/bin,usr/lib64,"$LIBRARIES"}
+  ln -s usr/lib "$root/lib"
+  ln -s usr/lib64 "$root/lib64"
+  strip --strip-unneeded -o "$root/usr/bin/${2##*/}" "$2"
+  while read -r library; do
+    case $library in
+      */ld-linux-x86-64.so.2) cp -L "$library" "$root/usr/lib64/" ;;
+      *) cp -L "$library" "$root/$LIBRARIES/" ;;
+    esac
+  done < <(libraries_of "$2")
+  echo "windowkv:x:$USER_ID:$USER_ID::/:/none" >"$root/etc/passwd"
+  echo "windowkv:x:$USER_ID:" >"$root/etc/group"
+  chmod -R go+rX "$root"
+}
+
+main() {
+  (($# == 1 || $# == 2)) || fail "usage: deploy/images/build_roots.sh DEST [PROGRAMS]"
+  local dest=$1 programs=${2-$ROOT/build/release/bin} name
+  (($# == 2)) || build
+  for name in windowkv-router windowkv-classifier windowkv-generation; do
+    [[ ! -e $dest/$name ]] || fail "$dest/$name exists"
+    make_root "$dest/$name" "$programs/$name"
+  done
+  cp -r "$ROOT/deploy/models/task_classifier" "$dest/windowkv-classifier/models/"
+  cp -r "$ROOT/deploy/models/demo_llama" "$dest/windowkv-generation/models/"
+}
+
+main "$@"

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""The Containerfiles: hadolint's word on them, that they fit the manifests, and how a checkpoint is
+copied. What they build is tried by try_image_roots.sh."""
+
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+import tools
+
+tools.require_wheels()
+
+import manifests  # noqa: E402
+
+IMAGES = tools.ROOT / "deploy" / "images"
+COPY = IMAGES / "copy_checkpoints.sh"
+
+
+def hadolint(file):
+    return subprocess.run([tools.HADOLINT, "--no-color", file], capture_output=True, text=True,
+                          timeout=60)
+
+
+def final_stages():
+    """Image name → the lines of the stage that makes it."""
+    found = {}
+    for file in ("cpu.Containerfile", "cuda.Containerfile"):
+        for stage in re.split(r"(?m)^(?=FROM )", (IMAGES / file).read_text(encoding="utf-8"))[1:]:
+            name = re.match(r"FROM (\S+) AS (\S+)", stage)
+            if name[1] == "scratch":
+                found[name[2]] = stage
+    return found
+
+
+class ContainerfilesTest(unittest.TestCase):
+    def test_hadolint_finds_nothing(self):
+        for file in IMAGES.glob("*.Containerfile"):
+            with self.subTest(file=file.name):
+                result = hadolint(file)
+                self.assertEqual((result.stdout, result.returncode), ("", 0))
+
+    def test_hadolint_finds_an_unknown_instruction(self):
+        with tempfile.TemporaryDirectory() as directory:
+            file = pathlib.Path(directory) / "Containerfile"
+            file.write_text("FROM debian:12.12-slim\nCOPPY a b\n", encoding="utf-8")
+            self.assertNotEqual(hadolint(file).returncode, 0)
+
+    def test_base_images_have_a_version(self):
+        for file in IMAGES.glob("*.Containerfile"):
+            for base in re.findall(r"(?m)^FROM (\S+)", file.read_text(encoding="utf-8")):
+                if base != "scratch":
+                    self.assertRegex(base, r":[0-9]+\.[0-9]+", file.name)
+
+    def test_each_server_of_the_manifests_has_its_image(self):
+        stages = final_stages()
+        used = set()
+        for objects in manifests.render_all().values():
+            for item in manifests.workloads(objects):
+                container = manifests.server(item)
+                name = container["image"].split(":")[0]
+                used.add(name)
+                with self.subTest(image=name):
+                    stage = stages[name]
+                    context = manifests.pod(item)["securityContext"]
+                    self.assertIn(f"USER {context['runAsUser']}:{context['runAsGroup']}\n", stage)
+                    ports = " ".join(str(port["containerPort"]) for port in container["ports"])
+                    self.assertIn(f"EXPOSE {ports}\n", stage)
+                    self.assertIn(f'ENTRYPOINT ["/usr/bin/{item["metadata"]["name"]}"]', stage)
+        self.assertEqual(used, set(stages))
+
+
+class CopyCheckpointsTest(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.source = pathlib.Path(directory.name) / "checkpoints"
+        self.target = pathlib.Path(directory.name) / "models"
+        self.target.mkdir()
+        (self.source / "llama").mkdir(parents=True)
+        (self.source / "llama" / "config.json").write_text("new", encoding="utf-8")
+
+    def copy(self):
+        return subprocess.run(["sh", COPY, self.source, self.target], capture_output=True,
+                              text=True, timeout=60, check=True).stdout
+
+    def read(self, name):
+        return (self.target / name / "config.json").read_text(encoding="utf-8")
+
+    def test_copies_once(self):
+        self.assertIn("copied", self.copy())
+        self.assertEqual(self.read("llama"), "new")
+        self.assertIn("is there", self.copy())
+        self.assertEqual([one.name for one in self.target.iterdir()], ["llama"])
+
+    def test_leaves_a_mapped_checkpoint_alone(self):
+        self.copy()
+        (self.source / "llama" / "config.json").write_text("newer", encoding="utf-8")
+        self.copy()
+        self.assertEqual(self.read("llama"), "new")
+
+    def test_starts_again_after_an_interruption(self):
+        half = self.target / ".copying"
+        half.mkdir()
+        (half / "half").touch()
+        self.copy()
+        self.assertEqual([one.name for one in (self.target / "llama").iterdir()], ["config.json"])
+
+    def test_fails_when_the_target_cannot_be_written(self):
+        self.target.rmdir()
+        self.target.touch()
+        with self.assertRaises(subprocess.CalledProcessError):
+            self.copy()
+
+
+if __name__ == "__main__":
+    unittest.main()
