@@ -3,9 +3,11 @@
 # .deps/ of this checkout, LibTorch's CPU part and the googleapis protos from Python wheels.
 # On a machine that has everything it changes nothing and needs no network.
 #
-#   deploy/install_dependencies.sh [--checks] [--fuzz]
+#   deploy/install_dependencies.sh [--checks] [--fuzz] [--dashboard]
 #
-# --checks: also what the checks in .ci/run need; --fuzz: also what tests/fuzz/run.sh needs.
+# --checks: also what the checks in .ci/run need; --fuzz: also what tests/fuzz/run.sh needs;
+# --dashboard: also what deploy/quickstart.sh --dashboard needs. Debian's prometheus comes with a
+# service of its own, which we do not use: 'systemctl disable --now prometheus' where it starts.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -21,7 +23,8 @@ PACKAGES=(
   libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
   libabsl-dev libspdlog-dev libfmt-dev prometheus-cpp-dev nlohmann-json3-dev libcli11-dev
   libcpp-httplib-dev libpcre2-dev libutf8proc-dev libgtest-dev libgmock-dev)
-CHECK_PACKAGES=(clang-format clang-tidy)
+CHECK_PACKAGES=(clang-format clang-tidy prometheus chromium)
+DASHBOARD_PACKAGES=(prometheus)
 FUZZ_PACKAGES=(clang libclang-rt-dev llvm)
 
 say() { echo "install_dependencies: $*"; }
@@ -143,7 +146,8 @@ main() {
     case $argument in
       --checks) wanted+=("${CHECK_PACKAGES[@]}") ;;
       --fuzz) wanted+=("${FUZZ_PACKAGES[@]}") ;;
-      *) fail "unknown argument '$argument'" "there are --checks and --fuzz" ;;
+      --dashboard) wanted+=("${DASHBOARD_PACKAGES[@]}") ;;
+      *) fail "unknown argument '$argument'" "there are --checks, --fuzz and --dashboard" ;;
     esac
   done
   check_system
