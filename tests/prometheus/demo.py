@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -43,6 +44,13 @@ def program(name):
 def get(url):
     with _opener.open(url, timeout=PATIENCE_S) as answer:
         return answer.read().decode()
+
+
+def responds(url):
+    try:
+        return bool(get(url))
+    except urllib.error.URLError:
+        return False
 
 
 def wait_for(what, condition, timeout_s=PATIENCE_S):
@@ -129,6 +137,7 @@ class Demo:
             return [line["address"] for line in lines if "Listening on" in line.get("msg", "")]
 
         self.prometheus = "http://" + wait_for("prometheus to listen", address)[0]
+        wait_for("prometheus to be ready", lambda: responds(self.prometheus + "/-/ready"))
 
     def query(self, expression):
         """The result of an instant query; raises when it does not parse."""
