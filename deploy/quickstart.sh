@@ -159,6 +159,7 @@ start_prometheus() {
       -e "s/127.0.0.1:9101/${HTTP[windowkv-generation]}/" \
       -e "s/127.0.0.1:9102/${HTTP[windowkv-classifier]}/" "$file" >"$WORK/prometheus/${file##*/}"
   done
+  : >"$WORK/prometheus.log"
   setsid prometheus --config.file="$WORK/prometheus/prometheus.yml" \
     --storage.tsdb.path="$WORK/prometheus/data" --web.listen-address=127.0.0.1:0 \
     --web.console.templates="$DASHBOARD/consoles" --web.console.libraries="$CONSOLE_LIBRARIES" \
@@ -182,7 +183,7 @@ show_dashboard() {
   cat <<END
 
 The memory saved: http://${HTTP[prometheus]}/consoles/memory_savings.html
-To see the curves move: $BIN/windowkv bench load --target ${GRPC[windowkv-router]} --rate 1 --duration 2m --prompt-tokens 2000:0.8,6000:0.2
+To see the curves move: $BIN/windowkv bench load --target ${GRPC[windowkv-router]} --rate 1 --duration 2m --prompt-tokens 2000:0.8,6000:0.2 --policy windowkv --budget-tokens $BUDGET
 END
 }
 

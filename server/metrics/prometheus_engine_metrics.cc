@@ -130,6 +130,7 @@ void PrometheusEngineMetrics::AddExpectedSeries(const std::vector<std::string>& 
     for (const char* task : {"localization", "aggregation"}) {
       full_.Add(CompressionLabels(policy, task));
       saved_.Add(CompressionLabels(policy, task));
+      kept_fraction_.Add(CompressionLabels(policy, task), FractionBounds());
       for (const char* reason : {"stop", "length"}) {
         successes_.Add(SuccessLabels(policy, task, reason));
       }
