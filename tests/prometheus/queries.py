@@ -9,6 +9,7 @@ import demo
 # What Grafana would put in the place of its variables, for data that are seconds old. Longest first.
 GRAFANA_VARIABLES = {
     "$__rate_interval": "1m",
+    "$__range_s": "60",
     "$__range": "1m",
     "$namespace": ".*",
     "$model": ".*",
