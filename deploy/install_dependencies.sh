@@ -4,9 +4,11 @@
 # wheels.
 # On a machine that has everything it changes nothing and needs no network.
 #
-#   deploy/install_dependencies.sh [--checks] [--fuzz]
+#   deploy/install_dependencies.sh [--checks] [--fuzz] [--dashboard]
 #
-# --checks: also what the checks in .ci/run need; --fuzz: also what tests/fuzz/run.sh needs.
+# --checks: also what the checks in .ci/run need; --fuzz: also what tests/fuzz/run.sh needs;
+# --dashboard: also what deploy/quickstart.sh --dashboard needs. Debian's prometheus comes with a
+# service of its own, which we do not use: 'systemctl disable --now prometheus' where it starts.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -22,7 +24,10 @@ PACKAGES=(
   libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
   libabsl-dev libspdlog-dev libfmt-dev prometheus-cpp-dev nlohmann-json3-dev libcli11-dev
   libcpp-httplib-dev libpcre2-dev libutf8proc-dev libgtest-dev libgmock-dev)
-CHECK_PACKAGES=(clang-format clang-tidy)
+CHECK_PACKAGES=(clang-format clang-tidy prometheus)
+# Ubuntu has it as a snap alone; the test that needs it is skipped there.
+[[ $(. /etc/os-release && echo "$ID") == ubuntu ]] || CHECK_PACKAGES+=(chromium)
+DASHBOARD_PACKAGES=(prometheus)
 FUZZ_PACKAGES=(clang libclang-rt-dev llvm)
 KUBERNETES_WHEELS=$ROOT/tests/kubernetes/requirements.txt
 
@@ -159,7 +164,8 @@ main() {
         folders+=(kubernetes_checks)
         ;;
       --fuzz) wanted+=("${FUZZ_PACKAGES[@]}") ;;
-      *) fail "unknown argument '$argument'" "there are --checks and --fuzz" ;;
+      --dashboard) wanted+=("${DASHBOARD_PACKAGES[@]}") ;;
+      *) fail "unknown argument '$argument'" "there are --checks, --fuzz and --dashboard" ;;
     esac
   done
   check_system

@@ -4,13 +4,19 @@
 # with the full KV cache and with a compressed one, and shows both receipts. Then it stops what it
 # started.
 #
-#   deploy/quickstart.sh [--serve]     --serve: leave the servers running
+#   deploy/quickstart.sh [--serve | --dashboard]
+#
+# --serve: leave the servers running; --dashboard: likewise, with a Prometheus beside them that draws
+# the memory saved.
 set -Eeuo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BIN=$ROOT/build/release/bin
 MODELS=$ROOT/deploy/models
 EXAMPLE=$ROOT/tests/golden/data
+DASHBOARD=$ROOT/deploy/prometheus
+# Of Debian's prometheus package.
+CONSOLE_LIBRARIES=/usr/share/doc/prometheus/examples/console_libraries
 BUDGET=256
 START_SECONDS=120
 
@@ -136,6 +142,51 @@ ask() { # NAME FLAG...
       "$WORK/$name.log"
 }
 
+check_prometheus() {
+  command -v prometheus >/dev/null ||
+    fail "prometheus is not installed" "run deploy/install_dependencies.sh --dashboard"
+  [[ -f $CONSOLE_LIBRARIES/prom.lib ]] ||
+    fail "$CONSOLE_LIBRARIES/prom.lib is missing" \
+      "it comes with the package prometheus, unless dpkg is told to leave /usr/share/doc out"
+}
+
+# Starts Prometheus on a free port; it scrapes the ports that the servers got.
+start_prometheus() {
+  local file tenths
+  mkdir "$WORK/prometheus"
+  for file in "$DASHBOARD"/*.yml; do
+    sed -e "s/127.0.0.1:9100/${HTTP[windowkv-router]}/" \
+      -e "s/127.0.0.1:9101/${HTTP[windowkv-generation]}/" \
+      -e "s/127.0.0.1:9102/${HTTP[windowkv-classifier]}/" "$file" >"$WORK/prometheus/${file##*/}"
+  done
+  : >"$WORK/prometheus.log"
+  setsid prometheus --config.file="$WORK/prometheus/prometheus.yml" \
+    --storage.tsdb.path="$WORK/prometheus/data" --web.listen-address=127.0.0.1:0 \
+    --web.console.templates="$DASHBOARD/consoles" --web.console.libraries="$CONSOLE_LIBRARIES" \
+    </dev/null >"$WORK/prometheus.log" 2>&1 &
+  PID[prometheus]=$!
+  PIDS+=($!)
+  for ((tenths = 0; tenths < START_SECONDS * 10; tenths++)); do
+    if [[ $(<"$WORK/prometheus.log") =~ Listening\ on\"\ address=([0-9.:]+) ]]; then
+      HTTP[prometheus]=${BASH_REMATCH[1]}
+      say "prometheus runs: process ${PID[prometheus]}, http ${HTTP[prometheus]}"
+      return
+    fi
+    kill -0 "${PID[prometheus]}" 2>/dev/null ||
+      fail "prometheus ended before it listened" "see its log above" "$WORK/prometheus.log"
+    sleep 0.1
+  done
+  fail "prometheus did not listen within $START_SECONDS s" "see its log above" "$WORK/prometheus.log"
+}
+
+show_dashboard() {
+  cat <<END
+
+The memory saved: http://${HTTP[prometheus]}/consoles/memory_savings.html
+To see the curves move: $BIN/windowkv bench load --target ${GRPC[windowkv-router]} --rate 1 --duration 2m --prompt-tokens 2000:0.8,6000:0.2 --policy windowkv --budget-tokens $BUDGET
+END
+}
+
 show_serving() {
   cat <<END
 
@@ -151,12 +202,14 @@ END
 }
 
 main() {
-  local serve=false
+  local serve=false dashboard=false
   case ${1-} in
     '') ;;
     --serve) serve=true ;;
-    *) fail "unknown argument '$1'" "the only one is --serve" ;;
+    --dashboard) serve=true dashboard=true ;;
+    *) fail "unknown argument '$1'" "there are --serve and --dashboard" ;;
   esac
+  if $dashboard; then check_prometheus; fi
   WORK=$(mktemp -d "${TMPDIR:-/tmp}/windowkv-quickstart.XXXXXX")
   trap on_exit EXIT
   trap 'fail "$BASH_COMMAND (line $LINENO)" "this was not foreseen: report it"' ERR
@@ -171,6 +224,7 @@ main() {
   start windowkv-router --classifier "${GRPC[windowkv-classifier]}" \
     --generation "${GRPC[windowkv-generation]}"
   wait_until_serving windowkv-classifier windowkv-generation windowkv-router
+  if $dashboard; then start_prometheus; fi
 
   python3 "$ROOT/deploy/example_question.py" prompt "$EXAMPLE" >"$WORK/prompt.txt"
   say "asking with the full cache, then with $BUDGET tokens per layer"
@@ -182,6 +236,7 @@ main() {
   if $serve; then
     KEEP_RUNNING=true
     show_serving
+    if $dashboard; then show_dashboard; fi
   fi
 }
 

@@ -54,9 +54,12 @@ class EngineMetrics {
   struct State {
     int32_t running = 0;
     int32_t waiting = 0;
+    // How many of the running would have a place in the pool if each reserved its full cache.
+    int32_t running_full_cache = 0;
     int64_t pool_bytes_total = 0;
+    // Held, or reserved for what running sequences have yet to read and generate.
     int64_t pool_bytes_used = 0;
-    // What the running sequences' caches would take without compression.
+    // What the running sequences' caches would hold now without compression.
     int64_t full_equivalent_bytes = 0;
     int64_t held_bytes = 0;
   };

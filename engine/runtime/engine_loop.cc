@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/base/monotonic_clock.h"
+#include "engine/runtime/engine_state.h"
 #include "engine/runtime/request_end.h"
 
 namespace windowkv {
@@ -289,20 +290,8 @@ void EngineLoop::Fail(const Sequence* sequence, const absl::Status& status) {
 }
 
 void EngineLoop::ReportState() {
-  const KvCacheManager::Geometry& geometry = cache_manager_.geometry();
-  EngineMetrics::State state;
-  state.running = scheduler_.running();
-  state.waiting = queue_->waiting();
-  state.pool_bytes_total = geometry.num_blocks * geometry.block_bytes;
-  state.pool_bytes_used = cache_manager_.allocator().taken() * geometry.block_bytes;
-  state.held_bytes = state.pool_bytes_used;
-  scheduler_.ForEach([&](Sequence& sequence) {
-    if (!sequence.cache) return;
-    const size_t tokens = sequence.prompt.size() + sequence.output.size();
-    state.full_equivalent_bytes += cache_manager_.FullBytes(static_cast<int32_t>(tokens));
-  });
   available_blocks_.store(cache_manager_.allocator().available(), std::memory_order_relaxed);
-  metrics_->OnState(state);
+  metrics_->OnState(MakeEngineState(scheduler_, cache_manager_, queue_->waiting()));
 }
 
 }  // namespace windowkv

@@ -21,12 +21,10 @@ bool IsServersFault(absl::StatusCode code) {
 }  // namespace
 
 void RequestLog::OnAccepted(const AcceptedEvent& event) const {
-  logger_.Info("request accepted", {{"prompt_tokens", event.prompt_tokens},
-                                    {"policy", PolicyOf(event.cache.policy).name()},
-                                    {"budget_tokens", event.cache.budget_tokens},
-                                    {"task", TaskWord(event.task.task)},
-                                    {"task_confidence", event.task.confidence},
-                                    {"fallback_reason", event.task.fallback_reason}});
+  logger_.Debug("request accepted", {{"prompt_tokens", event.prompt_tokens},
+                                     {"policy", PolicyOf(event.cache.policy).name()},
+                                     {"budget_tokens", event.cache.budget_tokens},
+                                     {"task", TaskWord(event.task.task)}});
 }
 
 void RequestLog::OnFinished(const FinishedEvent& event) const {
@@ -35,9 +33,16 @@ void RequestLog::OnFinished(const FinishedEvent& event) const {
                 {"prompt_tokens", event.usage.prompt_tokens},
                 {"completion_tokens", event.usage.completion_tokens},
                 {"policy", PolicyOf(event.receipt.policy).name()},
+                {"task", TaskWord(event.receipt.task.task)},
+                {"task_confidence", event.receipt.task.confidence},
+                {"fallback_reason", event.receipt.task.fallback_reason},
                 {"bytes_full", event.receipt.bytes_full},
                 {"bytes_kept", event.receipt.bytes_kept},
                 {"bytes_prefill_peak", event.receipt.bytes_prefill_peak},
+                {"queued", event.usage.queued},
+                {"prefill", event.usage.prefill},
+                {"decode", event.usage.decode},
+                {"selection", event.receipt.selection_time},
                 {"ttft", event.usage.time_to_first_token},
                 {"duration", MonotonicNow() - arrival_}});
 }

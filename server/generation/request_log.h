@@ -10,8 +10,8 @@
 
 namespace windowkv {
 
-// The log lines of one Generate call: accepted, then finished or failed. A value that the call
-// owns.
+// The log lines of one Generate call: at info one, when it finished or failed, which says all that
+// explains a slow request; at debug another when it is accepted. A value that the call owns.
 class RequestLog {
  public:
   RequestLog(const Logger& logger, std::string_view request_id, absl::Duration arrival)

@@ -15,6 +15,7 @@
 #include "server/metrics/http_endpoint.h"
 #include "server/metrics/metrics_registry.h"
 #include "server/metrics/prometheus_engine_metrics.h"
+#include "server/rpc/build_version.h"
 #include "server/rpc/logging.h"
 #include "server/rpc/server_flags.h"
 #include "server/rpc/server_process.h"
@@ -190,12 +191,17 @@ int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSi
   auto logger = Logger::Create(kProgram, options.log_level);
   if (!logger.ok()) return Fail(logger.status());
   MetricsRegistry registry;
+  registry.AddBuildInfo(kProgram, std::string(BuildVersion()));
   std::vector<std::string> policies;
   for (const auto& [name, policy] : PoliciesByName()) policies.push_back(name);
   PrometheusEngineMetrics metrics(&registry, ModelName(flags.engine.model_dir), policies);
   auto engine = CreateEngine(flags.engine, &metrics);
   if (!engine.ok()) return Fail(engine.status());
   const ModelInfo& info = (*engine)->model_info();
+  metrics.OnModelLoaded({.architecture = info.architecture,
+                         .dtype = info.dtype,
+                         .context_length = info.context_length,
+                         .block_size = info.block_size});
   logger->Info("model loaded", {{"model", info.name},
                                 {"dtype", info.dtype},
                                 {"context_length", info.context_length},

@@ -48,6 +48,16 @@ prometheus::Histogram& MetricsRegistry::AddHistogram(const std::string& name,
   return AddHistograms(name, help, constant).Add({}, bounds);
 }
 
+void MetricsRegistry::AddInfo(const std::string& name, const std::string& help,
+                              const MetricLabels& labels) {
+  AddGauge(name, help, labels).Set(1);
+}
+
+void MetricsRegistry::AddBuildInfo(const std::string& program, const std::string& version) {
+  AddInfo("windowkv_build_info", "Always 1; the labels say what runs",
+          {{"program", program}, {"version", version}});
+}
+
 std::string MetricsRegistry::Text() const {
   std::vector<prometheus::MetricFamily> families = registry_->Collect();
   process_->AppendTo(&families);

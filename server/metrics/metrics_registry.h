@@ -48,6 +48,11 @@ class MetricsRegistry {
                                       const std::vector<double>& bounds,
                                       const MetricLabels& constant = {});
 
+  // A series that is always 1 and says something in its labels.
+  void AddInfo(const std::string& name, const std::string& help, const MetricLabels& labels);
+  // Which program this is, in which version.
+  void AddBuildInfo(const std::string& program, const std::string& version);
+
   // All of it in Prometheus' text format.
   std::string Text() const;
 

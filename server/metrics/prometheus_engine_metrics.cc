@@ -35,23 +35,8 @@ MetricLabels SuccessLabels(std::string_view policy, std::string_view task,
           {"finish_reason", std::string(finish_reason)}};
 }
 
-// Series that exist from the start, so that a rate sees their first event.
-void AddExpectedSeries(const std::vector<std::string>& policies, CounterFamily* successes,
-                       CounterFamily* failures) {
-  for (const std::string& policy : policies) {
-    for (const char* task : {"localization", "aggregation"}) {
-      for (const char* reason : {"stop", "length"}) {
-        successes->Add(SuccessLabels(policy, task, reason));
-      }
-    }
-  }
-  for (const auto code :
-       {absl::StatusCode::kInvalidArgument, absl::StatusCode::kOutOfRange,
-        absl::StatusCode::kResourceExhausted, absl::StatusCode::kUnavailable,
-        absl::StatusCode::kFailedPrecondition, absl::StatusCode::kDeadlineExceeded,
-        absl::StatusCode::kCancelled, absl::StatusCode::kInternal}) {
-    failures->Add({{"code", absl::StatusCodeToString(code)}});
-  }
+MetricLabels CompressionLabels(std::string_view policy, std::string_view task) {
+  return {{"policy", std::string(policy)}, {"task", std::string(task)}};
 }
 
 }  // namespace
@@ -60,14 +45,20 @@ PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* registry,
                                                  const std::string& model,
                                                  const std::vector<std::string>& policies)
     : PrometheusEngineMetrics(registry, MetricLabels{{"model", model}}) {
-  AddExpectedSeries(policies, &successes_, &failures_);
+  AddExpectedSeries(policies);
 }
 
 PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* r, const MetricLabels& model)
-    : running_(r->AddGauge("windowkv_requests_running", "Requests being read or decoded", model)),
+    : registry_(r),
+      model_(model),
+      running_(r->AddGauge("windowkv_requests_running", "Requests being read or decoded", model)),
+      running_full_cache_(r->AddGauge(
+          "windowkv_requests_running_full_cache",
+          "Of the running requests, how many would fit the KV pool with full caches", model)),
       waiting_(r->AddGauge("windowkv_requests_waiting", "Requests in the queue", model)),
       successes_(r->AddCounters("windowkv_request_success_total",
-                                "Requests that ended well, by finish reason", model)),
+                                "Requests that ended well, by policy, task and finish reason",
+                                model)),
       failures_(r->AddCounters("windowkv_request_failures_total",
                                "Requests that were refused or ended with an error, by code",
                                model)),
@@ -95,12 +86,16 @@ PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* r, const Metri
       pool_utilization_(
           r->AddGauge("windowkv_kv_pool_utilization_ratio", "Share of the KV pool in use", model)),
       full_equivalent_(r->AddGauge("windowkv_kv_full_equivalent_bytes",
-                                   "KV bytes a full cache would need for what is running", model)),
+                                   "KV bytes a full cache would hold for what is running", model)),
       held_(r->AddGauge("windowkv_kv_held_bytes", "KV bytes held by what is running", model)),
       saved_now_(r->AddGauge("windowkv_kv_saved_now_bytes",
                              "KV bytes that compression saves for what is running", model)),
-      saved_(r->AddCounter("windowkv_kv_saved_bytes_total",
-                           "KV bytes of prompts that compression freed, ended requests", model)),
+      full_(r->AddCounters("windowkv_kv_full_bytes_total",
+                           "KV bytes of prompts before compression, requests that ended well",
+                           model)),
+      saved_(r->AddCounters("windowkv_kv_saved_bytes_total",
+                            "KV bytes of prompts that compression freed, requests that ended well",
+                            model)),
       kept_fraction_(r->AddHistograms("windowkv_kv_kept_fraction",
                                       "Share of a prompt's KV bytes kept after prefill", model)),
       prefill_peak_(r->AddHistogram("windowkv_prefill_peak_bytes",
@@ -130,6 +125,35 @@ PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* r, const Metri
           r->AddCounter("windowkv_deadline_unreachable_total",
                         "Requests ended early because their deadline could not be met", model)) {}
 
+void PrometheusEngineMetrics::AddExpectedSeries(const std::vector<std::string>& policies) {
+  for (const std::string& policy : policies) {
+    for (const char* task : {"localization", "aggregation"}) {
+      full_.Add(CompressionLabels(policy, task));
+      saved_.Add(CompressionLabels(policy, task));
+      kept_fraction_.Add(CompressionLabels(policy, task), FractionBounds());
+      for (const char* reason : {"stop", "length"}) {
+        successes_.Add(SuccessLabels(policy, task, reason));
+      }
+    }
+  }
+  for (const auto code :
+       {absl::StatusCode::kInvalidArgument, absl::StatusCode::kOutOfRange,
+        absl::StatusCode::kResourceExhausted, absl::StatusCode::kUnavailable,
+        absl::StatusCode::kFailedPrecondition, absl::StatusCode::kDeadlineExceeded,
+        absl::StatusCode::kCancelled, absl::StatusCode::kInternal}) {
+    failures_.Add({{"code", absl::StatusCodeToString(code)}});
+  }
+}
+
+void PrometheusEngineMetrics::OnModelLoaded(const LoadedModel& model) {
+  MetricLabels labels = model_;
+  labels["architecture"] = model.architecture;
+  labels["dtype"] = model.dtype;
+  labels["context_length"] = std::to_string(model.context_length);
+  labels["block_size"] = std::to_string(model.block_size);
+  registry_->AddInfo("windowkv_model_info", "Always 1; the labels say what the model is", labels);
+}
+
 void PrometheusEngineMetrics::OnRequestFinished(const RequestEnd& end) {
   successes_.Add(SuccessLabels(end.policy, end.task, end.finish_reason)).Increment();
   prompt_tokens_.Increment(end.prompt_tokens);
@@ -146,10 +170,12 @@ void PrometheusEngineMetrics::ObserveCompression(const RequestEnd& end) {
   prefill_peak_.Observe(static_cast<double>(end.bytes_prefill_peak));
   if (end.kept_everything) kept_everything_.Increment();
   if (end.bytes_full <= 0) return;
-  saved_.Increment(static_cast<double>(std::max<int64_t>(end.bytes_full - end.bytes_kept, 0)));
-  kept_fraction_
-      .Add({{"policy", std::string(end.policy)}, {"task", std::string(end.task)}}, FractionBounds())
-      .Observe(static_cast<double>(end.bytes_kept) / static_cast<double>(end.bytes_full));
+  const MetricLabels labels = CompressionLabels(end.policy, end.task);
+  const auto full = static_cast<double>(end.bytes_full);
+  const auto kept = static_cast<double>(end.bytes_kept);
+  full_.Add(labels).Increment(full);
+  saved_.Add(labels).Increment(std::max(full - kept, 0.0));
+  kept_fraction_.Add(labels, FractionBounds()).Observe(kept / full);
   if (end.selection_time > absl::ZeroDuration()) {
     selection_.Observe(absl::ToDoubleSeconds(end.selection_time));
   }
@@ -184,6 +210,7 @@ void PrometheusEngineMetrics::OnDeadlineUnreachable() { deadlines_unreachable_.I
 void PrometheusEngineMetrics::OnState(const State& state) {
   running_.Set(state.running);
   waiting_.Set(state.waiting);
+  running_full_cache_.Set(state.running_full_cache);
   const auto total = static_cast<double>(state.pool_bytes_total);
   const auto used = static_cast<double>(state.pool_bytes_used);
   pool_size_.Set(total);

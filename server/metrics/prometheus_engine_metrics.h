@@ -18,6 +18,15 @@ class PrometheusEngineMetrics final : public EngineMetrics {
   PrometheusEngineMetrics(MetricsRegistry* registry, const std::string& model,
                           const std::vector<std::string>& policies);
 
+  // The facts of the model that is served, once it is loaded.
+  struct LoadedModel {
+    std::string architecture;
+    std::string dtype;
+    int32_t context_length = 0;
+    int32_t block_size = 0;  // tokens
+  };
+  void OnModelLoaded(const LoadedModel& model);
+
   void OnRequestFinished(const RequestEnd& end) override;
   void OnRequestFailed(absl::StatusCode code) override;
   void OnFirstToken(absl::Duration since_arrival) override;
@@ -31,9 +40,14 @@ class PrometheusEngineMetrics final : public EngineMetrics {
 
  private:
   PrometheusEngineMetrics(MetricsRegistry* registry, const MetricLabels& model);
+  // Series that exist from the start, so that a rate sees their first event.
+  void AddExpectedSeries(const std::vector<std::string>& policies);
   void ObserveCompression(const RequestEnd& end);
 
+  MetricsRegistry* registry_;
+  const MetricLabels model_;
   prometheus::Gauge& running_;
+  prometheus::Gauge& running_full_cache_;
   prometheus::Gauge& waiting_;
   CounterFamily& successes_;
   CounterFamily& failures_;
@@ -51,7 +65,8 @@ class PrometheusEngineMetrics final : public EngineMetrics {
   prometheus::Gauge& full_equivalent_;
   prometheus::Gauge& held_;
   prometheus::Gauge& saved_now_;
-  prometheus::Counter& saved_;
+  CounterFamily& full_;
+  CounterFamily& saved_;
   HistogramFamily& kept_fraction_;
   prometheus::Histogram& prefill_peak_;
   prometheus::Histogram& selection_;

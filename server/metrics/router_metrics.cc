@@ -61,6 +61,14 @@ RouterMetrics::RouterMetrics(MetricsRegistry* r)
         Fallback::kError, Fallback::kLowConfidence}) {
     fallbacks_.Add({{"reason", FallbackName(reason)}});
   }
+  // Series that exist from the start, so that a rate sees their first event.
+  for (const Task task : {Task::kLocalization, Task::kAggregation}) {
+    classified_.Add({{"task", TaskLabel(task)}});
+  }
+  for (const auto code : {absl::StatusCode::kOk, absl::StatusCode::kUnavailable,
+                          absl::StatusCode::kInternal, absl::StatusCode::kResourceExhausted}) {
+    requests_.Add({{"code", absl::StatusCodeToString(code)}});
+  }
 }
 
 void RouterMetrics::OnClassifierAnswered(absl::Duration duration) {

@@ -1,5 +1,6 @@
 #include <httplib.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -69,18 +70,20 @@ class QuestionAnsweringTest : public ::testing::Test {
     }
   }
 
-  // windowkv_kv_saved_bytes_total of the generation server; -1 when it is not there.
+  // windowkv_kv_saved_bytes_total of the generation server, all policies and tasks; -1 when it is
+  // not there.
   double SavedBytesMetric() {
     const auto page = httplib::Client("http://" + servers_.generation.http).Get("/metrics");
     if (!page || page->status != 200) return -1;
+    double saved = -1;
     for (absl::string_view line : absl::StrSplit(page->body, '\n')) {
-      double value = -1;
+      double value = 0;
       if (absl::StartsWith(line, "windowkv_kv_saved_bytes_total{") &&
           absl::SimpleAtod(line.substr(line.rfind(' ') + 1), &value)) {
-        return value;
+        saved = std::max(saved, 0.0) + value;
       }
     }
-    return -1;
+    return saved;
   }
 
   RunningServers servers_;

@@ -75,7 +75,10 @@ TEST_F(PrometheusEngineMetricsTest, AFinishedRequestIsCountedByPolicyTaskAndReas
 
 TEST_F(PrometheusEngineMetricsTest, SavedBytesAndKeptFractionComeFromTheReceipt) {
   metrics_.OnRequestFinished(CompressedRequest());
-  EXPECT_EQ(Value("windowkv_kv_saved_bytes_total"), 750);
+  const std::string labels = "policy=\"windowkv\",task=\"localization\"";
+  EXPECT_EQ(Value("windowkv_kv_full_bytes_total", labels), 1000);
+  EXPECT_EQ(Value("windowkv_kv_saved_bytes_total", labels), 750);
+  EXPECT_EQ(Value("windowkv_kv_saved_bytes_total", "policy=\"full\",task=\"localization\""), 0);
   EXPECT_EQ(Value("windowkv_prefill_peak_bytes_sum"), 500);
   EXPECT_EQ(Value("windowkv_selection_seconds_sum"), 0.04);
   double sum = 0;
@@ -91,7 +94,7 @@ TEST_F(PrometheusEngineMetricsTest, CompressionThatKeptEverythingIsVisible) {
   end.kept_everything = true;
   metrics_.OnRequestFinished(end);
   EXPECT_EQ(Value("windowkv_compression_kept_everything_total"), 1);
-  EXPECT_EQ(Value("windowkv_kv_saved_bytes_total"), 0);
+  EXPECT_EQ(Value("windowkv_kv_saved_bytes_total", "policy=\"windowkv\",task=\"localization\""), 0);
 }
 
 TEST_F(PrometheusEngineMetricsTest, FailuresAreCountedByCode) {
@@ -121,18 +124,31 @@ TEST_F(PrometheusEngineMetricsTest, StepsSayTheirBatchAndDuration) {
 TEST_F(PrometheusEngineMetricsTest, StateGivesTheGauges) {
   metrics_.OnState({.running = 3,
                     .waiting = 5,
+                    .running_full_cache = 2,
                     .pool_bytes_total = 4000,
                     .pool_bytes_used = 1000,
                     .full_equivalent_bytes = 3000,
                     .held_bytes = 800});
   EXPECT_EQ(Value("windowkv_requests_running"), 3);
   EXPECT_EQ(Value("windowkv_requests_waiting"), 5);
+  EXPECT_EQ(Value("windowkv_requests_running_full_cache"), 2);
   EXPECT_EQ(Value("windowkv_kv_pool_size_bytes"), 4000);
   EXPECT_EQ(Value("windowkv_kv_pool_used_bytes"), 1000);
   EXPECT_EQ(Value("windowkv_kv_pool_utilization_ratio"), 0.25);
   EXPECT_EQ(Value("windowkv_kv_full_equivalent_bytes"), 3000);
   EXPECT_EQ(Value("windowkv_kv_held_bytes"), 800);
   EXPECT_EQ(Value("windowkv_kv_saved_now_bytes"), 2200);
+}
+
+TEST_F(PrometheusEngineMetricsTest, TheModelStandsInLabels) {
+  metrics_.OnModelLoaded({.architecture = "LlamaForCausalLM",
+                          .dtype = "bfloat16",
+                          .context_length = 8192,
+                          .block_size = 16});
+  EXPECT_EQ(Scrape(registry_).Value(
+                "windowkv_model_info{architecture=\"LlamaForCausalLM\",block_size=\"16\","
+                "context_length=\"8192\",dtype=\"bfloat16\",model=\"demo\"}"),
+            1);
 }
 
 TEST_F(PrometheusEngineMetricsTest, SlowReadersAreCounted) {

@@ -9,6 +9,14 @@ namespace {
 using ::windowkv::testing::PrometheusText;
 using ::windowkv::testing::Scrape;
 
+TEST(RouterMetricsTest, CountersExistBeforeTheirFirstEvent) {
+  MetricsRegistry registry;
+  const RouterMetrics metrics(&registry);
+  const PrometheusText text = Scrape(registry);
+  EXPECT_EQ(text.Value("windowkv_router_classified_total{task=\"localization\"}"), 0);
+  EXPECT_EQ(text.Value("windowkv_router_requests_total{code=\"INTERNAL\"}"), 0);
+}
+
 TEST(RouterMetricsTest, EventsBecomeSamples) {
   MetricsRegistry registry;
   RouterMetrics metrics(&registry);
