@@ -14,6 +14,7 @@
 #include "server/metrics/classifier_metrics.h"
 #include "server/metrics/http_endpoint.h"
 #include "server/metrics/metrics_registry.h"
+#include "server/rpc/build_version.h"
 #include "server/rpc/logging.h"
 #include "server/rpc/server_flags.h"
 #include "server/rpc/server_process.h"
@@ -73,6 +74,7 @@ absl::StatusOr<int> Serve(const ClassifierOptions& options, const Logger& logger
   WINDOWKV_ASSIGN_OR_RETURN(const auto classifier, LoadBertTaskClassifier(options.classifier));
   const std::string model = ModelName(options.classifier.model_dir);
   MetricsRegistry registry;
+  registry.AddBuildInfo(options.server.program, std::string(BuildVersion()));
   ClassifierMetrics metrics(&registry, model);
   ClassificationQueue queue(classifier.get(), options.limits);
   ClassifierRpc rpc(&queue, &metrics, logger, model);

@@ -11,6 +11,7 @@
 #include "server/router/load_poller.h"
 #include "server/router/router_services.h"
 #include "server/router/task_decider.h"
+#include "server/rpc/build_version.h"
 #include "server/rpc/server_flags.h"
 #include "server/rpc/server_process.h"
 
@@ -108,6 +109,7 @@ int Serve(const ServerOptions& options, const RouterFlags& flags, ShutdownSignal
   auto logger = Logger::Create(kProgram, options.log_level);
   if (!logger.ok()) return Fail(logger.status());
   MetricsRegistry registry;
+  registry.AddBuildInfo(kProgram, std::string(BuildVersion()));
   RouterMetrics metrics(&registry);
   BackendPool pool(flags.generation, &metrics, *logger);
   TaskDecider decider(flags.task, &metrics);

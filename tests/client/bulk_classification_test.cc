@@ -162,6 +162,7 @@ TEST_F(BulkClassificationTest, AnErrorWithoutACodeIsStillAnError) {
     v1::ClassifyStreamResponse answer;
     answer.mutable_error()->set_message("no code");
     stream->Write(answer);
+    stream->Read(&request);  // until the client has sent all
     return grpc::Status::OK;
   };
   texts_ = {"a"};

@@ -34,7 +34,7 @@ void HappenOnce(ClassifierMetrics* metrics) {
 }
 
 void HappenOnce(RouterMetrics* metrics) {
-  metrics->OnClassified(Task::kLocalization, absl::ZeroDuration());
+  metrics->OnClassified(Task::kLocalization);
   metrics->OnPicked("127.0.0.1:50051");
   metrics->OnRetry("127.0.0.1:50051", absl::StatusCode::kUnavailable);
   metrics->OnBackendUp("127.0.0.1:50051", true);
@@ -47,12 +47,12 @@ std::map<std::string, std::string> Scrapes() {
   std::map<std::string, std::string> texts;
   const auto scrape = [&texts](const std::string& program, auto make) {
     MetricsRegistry registry;
+    registry.AddBuildInfo(program, "0");
     auto metrics = make(&registry);
     HappenOnce(&metrics);
     texts[program] = registry.Text();
   };
   scrape("windowkv-generation", [](MetricsRegistry* registry) {
-    registry->AddBuildInfo("windowkv-generation", "0");
     return PrometheusEngineMetrics(registry, "demo", {"windowkv"});
   });
   scrape("windowkv-classifier",
@@ -87,7 +87,9 @@ std::vector<DescribedMetric> Families(const std::string& text) {
   return families;
 }
 
-bool IsOfEveryProgram(const DescribedMetric& metric) { return metric.name.starts_with("process_"); }
+bool IsOfEveryProgram(const DescribedMetric& metric) {
+  return metric.name.starts_with("process_") || metric.name == "windowkv_build_info";
+}
 
 std::string Row(const DescribedMetric& metric) {
   std::string labels;

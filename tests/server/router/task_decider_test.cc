@@ -132,7 +132,7 @@ TEST_F(TaskDeciderTest, AnUnsureClassifierMeansTheDefaultTaskWithItsVerdictInThe
             "low confidence: localization at 0.75, below 0.80");
   EXPECT_TRUE(
       MetricsHave("windowkv_router_classifier_fallbacks_total{reason=\"low_confidence\"} 1"));
-  EXPECT_FALSE(MetricsHave("windowkv_router_classified_total{"));
+  EXPECT_TRUE(MetricsHave("windowkv_router_classified_total{task=\"localization\"} 0"));
   EXPECT_TRUE(MetricsHave("windowkv_router_classify_seconds_count 1"));
 }
 
