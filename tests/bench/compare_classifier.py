@@ -37,21 +37,27 @@ def parse_arguments():
 
 
 def texts(model):
-    """Beginnings of the golden documents that have as many word pieces, [CLS] and [SEP] included."""
+    """Parts of the golden documents with their question, of as many word pieces as wanted, [CLS] and [SEP] included; too
+    short ones are the part alone."""
     tokenizer = transformers.BertTokenizer(str(model / "vocab.txt"), do_lower_case=True)
     lines = (ROOT / "tests/golden/data/long_documents.jsonl").read_text().splitlines()
-    documents = [json.loads(line)["document"] for line in lines]
+    golden = [json.loads(line) for line in lines]
+    documents = [entry["document"] for entry in golden]
+    questions = ["\n\nQuestion: " + entry["question"] + "\nAnswer:" for entry in golden]
+    asked = [len(tokenizer(question, add_special_tokens=False)["input_ids"]) for question in questions]
     spans = [tokenizer(document, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
              for document in documents]
+
+    def prompt(which, first, length):
+        fits = length > 2 * asked[which]
+        last = first + length - 3 - (asked[which] if fits else 0)
+        return documents[which][spans[which][first][0]:spans[which][last][1]] + (questions[which] if fits else "")
+
     rng = random.Random(5)
     lengths = [round(math.exp(rng.uniform(math.log(8), math.log(512)))) for _ in range(31)] + [512]
     rng.shuffle(lengths)
-    mixed = []
-    for i, length in enumerate(lengths):
-        which = i % len(documents)
-        first = rng.randrange(1000)
-        mixed.append(documents[which][spans[which][first][0]:spans[which][first + length - 3][1]])
-    return {"one": [documents[0][:spans[0][509][1]]], "mixed": mixed}
+    mixed = [prompt(i % len(documents), rng.randrange(1000), length) for i, length in enumerate(lengths)]
+    return {"one": [prompt(0, 0, 512)], "mixed": mixed}
 
 
 class Program:
