@@ -11,7 +11,8 @@ target_compile_options(windowkv_build_options INTERFACE -Wall -Wextra -Werror -W
 if(WINDOWKV_SANITIZE)
   # GCC takes the standard library's own code for uninitialized once it is instrumented.
   target_compile_options(windowkv_build_options INTERFACE
-    -fsanitize=${WINDOWKV_SANITIZE} -fno-omit-frame-pointer -Wno-error=maybe-uninitialized)
+    -fsanitize=${WINDOWKV_SANITIZE} -fno-omit-frame-pointer
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized>)
   target_link_options(windowkv_build_options INTERFACE -fsanitize=${WINDOWKV_SANITIZE})
 endif()
 
