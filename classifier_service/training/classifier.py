@@ -9,6 +9,7 @@ import torch
 LABELS = ("localization", "aggregation")  # by id
 MAX_PIECES = 512
 HEAD = (MAX_PIECES - 2) // 2
+WIDTH_STEP = 16
 
 
 def read_jsonl(path):
@@ -26,8 +27,8 @@ def excerpts(tokenizer, texts):
 
 
 def pad(rows, device):
-    """Ids and attention mask of rows, as the model takes them."""
-    width = max(map(len, rows))
+    """Ids and attention mask of rows, as the model takes them. Few widths: kernels are made for each."""
+    width = -(-max(map(len, rows)) // WIDTH_STEP) * WIDTH_STEP
     ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=device)
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)
     return {"input_ids": ids, "attention_mask": mask}

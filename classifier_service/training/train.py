@@ -23,10 +23,6 @@ import prompts
 LABEL_SMOOTHING = 0.03
 WEIGHT_DECAY = 0.01
 WARM_UP = 0.06  # of all steps
-# The first batches show less of each end: most of what there is to learn stands close to it, and a
-# batch costs half.
-SHORT_SHARE = 0.6
-SHORT_PIECES = 224
 CLIP = 1.0
 # What is kept is the moving average of the weights over the last hundreds of batches.
 AVERAGE_EVERY = 4
@@ -38,7 +34,8 @@ def load_base(directory, frozen_layers):
     """The base model with a new head; its embeddings and lowest layers stay as they are."""
     model = BertForSequenceClassification.from_pretrained(
         directory, num_labels=len(classifier.LABELS), dtype=torch.float32,
-        attention_probs_dropout_prob=0.0,  # with dropout, attention has no fast kernel on processors
+        # Drawing masks takes a processor half of the time, and every prompt is seen once only.
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
         id2label=dict(enumerate(classifier.LABELS)),
         label2id={label: index for index, label in enumerate(classifier.LABELS)})
     model.bert.embeddings.requires_grad_(False)
@@ -94,7 +91,8 @@ class Training:
         progress = tqdm(batches[self.step:], initial=self.step, total=len(batches), unit="batch",
                         mininterval=5, disable=None if not self._arguments.progress else False)
         for batch in progress:
-            most = SHORT_PIECES if self.step < SHORT_SHARE * len(batches) else classifier.MAX_PIECES
+            is_short = self.step < self._arguments.short_share * len(batches)
+            most = self._arguments.short_pieces if is_short else classifier.MAX_PIECES
             loss = self._train([shorten(rows[index], most) for index in batch], targets[batch])
             progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
             if time.monotonic() - last_saved > CHECKPOINT_SECONDS:
@@ -146,8 +144,12 @@ def parse_arguments():
     parser.add_argument("--sources", type=Path, required=True, help="what sources.py has written")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1, help="of prompts, head and order")
-    parser.add_argument("--examples", type=int, default=64_000)
+    parser.add_argument("--examples", type=int, default=44_000)
     parser.add_argument("--batch", type=int, default=64)
+    # The first batches show less of each end: most of what there is to learn stands close to it, and
+    # such a batch takes half as long.
+    parser.add_argument("--short-share", type=float, default=0.7, help="of the batches")
+    parser.add_argument("--short-pieces", type=int, default=224, help="that these show of a prompt")
     parser.add_argument("--learning-rate", type=float, default=1.4e-4)
     parser.add_argument("--frozen-layers", type=int, default=0, help="of the encoder, the lowest")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
