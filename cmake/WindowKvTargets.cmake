@@ -7,7 +7,9 @@ option(WINDOWKV_FUZZ "Build the libFuzzer programs of tests/fuzz instead of the 
 
 add_library(windowkv_build_options INTERFACE)
 target_include_directories(windowkv_build_options INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_options(windowkv_build_options INTERFACE -Wall -Wextra -Werror -Wno-unused-parameter)
+target_compile_options(windowkv_build_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Werror;-Wno-unused-parameter>
+  $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;--Werror=all-warnings>)
 if(WINDOWKV_SANITIZE)
   # GCC takes the standard library's own code for uninitialized once it is instrumented.
   target_compile_options(windowkv_build_options INTERFACE
@@ -36,8 +38,13 @@ function(windowkv_test NAME)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(${NAME} PRIVATE windowkv_build_options ${ARG_LIBRARIES} GTest::gmock GTest::gtest_main)
   add_test(NAME ${NAME} COMMAND ${NAME})
+  # Instrumented code runs several times as long.
+  set(TIMEOUT 300)
+  if(WINDOWKV_SANITIZE)
+    set(TIMEOUT 1800)
+  endif()
   set_tests_properties(${NAME} PROPERTIES
-    TIMEOUT 300
+    TIMEOUT ${TIMEOUT}
     # Tests share the processor: an idle parallel region must not spin.
     ENVIRONMENT "OMP_WAIT_POLICY=passive;WINDOWKV_SOURCE_DIR=${CMAKE_SOURCE_DIR};WINDOWKV_BIN_DIR=${CMAKE_BINARY_DIR}/bin;${ARG_ENVIRONMENT}")
   if(ARG_LABELS)

@@ -4,9 +4,10 @@
 # wheels.
 # On a machine that has everything it changes nothing and needs no network.
 #
-#   deploy/install_dependencies.sh [--checks] [--fuzz] [--dashboard]
+#   deploy/install_dependencies.sh [--checks] [--fuzz] [--cuda] [--dashboard]
 #
-# --checks: also what the checks in .ci/run need; --fuzz: also what tests/fuzz/run.sh needs;
+# --checks: also what the checks in .ci/run need; --fuzz: also what tests/fuzz/run.sh needs; --cuda:
+# also what the cuda preset needs, which is no GPU: NVIDIA's compiler and LibTorch's CUDA part;
 # --dashboard: also what deploy/quickstart.sh --dashboard needs. Debian's prometheus comes with a
 # service of its own, which we do not use: 'systemctl disable --now prometheus' where it starts.
 set -euo pipefail
@@ -18,6 +19,8 @@ TORCH=2.11.0
 CUDA_RUNTIME=13.0.96
 CUPTI=13.0.85
 GOOGLEAPIS=1.70.0
+NVCC=13.0.88
+CCCL=13.0.85
 
 PACKAGES=(
   g++ cmake ninja-build ccache pkg-config git ca-certificates python3
@@ -93,6 +96,11 @@ has_googleapis() {
     has_wheel googleapis_common_protos $GOOGLEAPIS googleapis
 }
 
+has_cuda() {
+  [[ -x $DEPS/cuda/bin/nvcc && -f $DEPS/cuda/torch/libtorch_cuda.so ]] &&
+    has_wheel nvidia_cuda_nvcc $NVCC cuda && has_wheel torch $TORCH cuda
+}
+
 has_kubernetes_checks() {
   cmp -s "$KUBERNETES_WHEELS" "$DEPS/kubernetes_checks/requirements.txt"
 }
@@ -148,6 +156,23 @@ install_googleapis() { # WORK
   put_in_place "$1/googleapis" "$DEPS/googleapis"
 }
 
+install_cuda() { # WORK
+  say "about to download NVIDIA's compiler $NVCC and LibTorch's CUDA part as Python wheels (0.7 GB) into .deps/cuda"
+  local whole=$1/cuda_whole part=$1/cuda
+  pip_into "$whole" torch==$TORCH nvidia-cuda-nvcc==$NVCC nvidia-cuda-crt==$NVCC nvidia-nvvm==$NVCC \
+    nvidia-cuda-runtime==$CUDA_RUNTIME nvidia-cuda-cccl==$CCCL
+  mkdir -p "$part/torch"
+  mv "$whole"/torch/lib/{libtorch_cuda.so,libc10_cuda.so} "$part/torch/" &&
+    mv "$whole"/nvidia/cu13/{bin,include,nvvm,lib} "$part/" &&
+    mv "$whole"/*.dist-info "$part/" ||
+    fail "the CUDA wheels do not hold what was expected" "report the version: nvidia-cuda-nvcc==$NVCC"
+  # As an installed toolkit has them.
+  ln -s lib "$part/lib64"
+  ln -s libcudart.so.13 "$part/lib/libcudart.so"
+  chmod +x "$part"/bin/* "$part/nvvm/bin/cicc"
+  put_in_place "$part" "$DEPS/cuda"
+}
+
 install_kubernetes_checks() { # WORK
   say "about to download what tests/kubernetes needs (80 MB of wheels) into .deps/kubernetes_checks"
   pip_into "$1/kubernetes_checks" --requirement "$KUBERNETES_WHEELS"
@@ -164,8 +189,9 @@ main() {
         folders+=(kubernetes_checks)
         ;;
       --fuzz) wanted+=("${FUZZ_PACKAGES[@]}") ;;
+      --cuda) folders+=(cuda) ;;
       --dashboard) wanted+=("${DASHBOARD_PACKAGES[@]}") ;;
-      *) fail "unknown argument '$argument'" "there are --checks, --fuzz and --dashboard" ;;
+      *) fail "unknown argument '$argument'" "there are --checks, --fuzz, --cuda and --dashboard" ;;
     esac
   done
   check_system

@@ -23,8 +23,8 @@ class H2o final : public Policy {
 
   Scores Observe(const CacheConfig& config, const LayerAttention& attention) const override {
     const auto tokens = static_cast<int32_t>(attention.key_mass.size(1));
-    return AddHeads(attention.key_mass.const_data_ptr<float>(),
-                    static_cast<int32_t>(attention.key_mass.size(0)), tokens,
+    const at::Tensor mass = attention.key_mass.to(at::kCPU);
+    return AddHeads(mass.const_data_ptr<float>(), static_cast<int32_t>(mass.size(0)), tokens,
                     static_cast<int32_t>(attention.k.size(1)), tokens);
   }
 

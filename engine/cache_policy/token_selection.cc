@@ -93,7 +93,7 @@ Scores AddHeads(const float* head_scores, int32_t num_heads, int32_t tokens, int
 }
 
 Scores PooledTokenScores(const LayerAttention& attention) {
-  const at::Tensor mass = TokenScores(attention.last_q, attention.k, attention.scale);
+  const at::Tensor mass = TokenScores(attention.last_q, attention.k, attention.scale).to(at::kCPU);
   const auto columns = static_cast<int32_t>(mass.size(1));
   Scores scores = AddHeads(mass.const_data_ptr<float>(), static_cast<int32_t>(mass.size(0)),
                            columns, static_cast<int32_t>(attention.k.size(1)), columns);

@@ -18,10 +18,18 @@ void RowLogSumExp(const at::Tensor& q, const at::Tensor& k, float scale, at::Ten
 
 // mass[head][j] += the sum over rows of exp(scale * q[r] . k[j] - logsumexp[head][r]), for those of
 // the first mass.size(1) keys that a row sees. Rows of a prompt taken in order, in whatever pieces
-// of a multiple of sixteen, add up to the same bits.
+// of a multiple of sixteen, add up to the same bits on the CPU.
 //   mass: [num_heads, columns] float32, contiguous
 void KeyMass(const at::Tensor& q, const at::Tensor& k, const at::Tensor& logsumexp, float scale,
              at::Tensor& mass);
+
+// The same on one kind of device.
+void RowLogSumExpCpu(const at::Tensor& q, const at::Tensor& k, float scale, at::Tensor& logsumexp);
+void RowLogSumExpCuda(const at::Tensor& q, const at::Tensor& k, float scale, at::Tensor& logsumexp);
+void KeyMassCpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& logsumexp, float scale,
+                at::Tensor& mass);
+void KeyMassCuda(const at::Tensor& q, const at::Tensor& k, const at::Tensor& logsumexp, float scale,
+                 at::Tensor& mass);
 
 }  // namespace windowkv
 

@@ -169,12 +169,12 @@ void Run(const at::Tensor& q, const at::Tensor& k, float scale, float* logsumexp
 
 }  // namespace
 
-void RowLogSumExp(const at::Tensor& q, const at::Tensor& k, float scale, at::Tensor& logsumexp) {
+void RowLogSumExpCpu(const at::Tensor& q, const at::Tensor& k, float scale, at::Tensor& logsumexp) {
   Run(q, k, scale, logsumexp.mutable_data_ptr<float>(), nullptr, 0);
 }
 
-void KeyMass(const at::Tensor& q, const at::Tensor& k, const at::Tensor& logsumexp, float scale,
-             at::Tensor& mass) {
+void KeyMassCpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& logsumexp, float scale,
+                at::Tensor& mass) {
   // Only read while mass is computed.
   auto* known = const_cast<float*>(logsumexp.const_data_ptr<float>());
   Run(q, k, scale, known, mass.mutable_data_ptr<float>(), mass.size(1));

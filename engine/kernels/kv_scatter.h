@@ -18,6 +18,14 @@ void KvScatter(const at::Tensor& k, const at::Tensor& v,
                const std::vector<std::vector<int32_t>>& positions,
                const std::vector<int32_t>& blocks, at::Tensor& pool);
 
+// The same on one kind of device.
+void KvScatterCpu(const at::Tensor& k, const at::Tensor& v,
+                  const std::vector<std::vector<int32_t>>& positions,
+                  const std::vector<int32_t>& blocks, at::Tensor& pool);
+void KvScatterCuda(const at::Tensor& k, const at::Tensor& v,
+                   const std::vector<std::vector<int32_t>>& positions,
+                   const std::vector<int32_t>& blocks, at::Tensor& pool);
+
 }  // namespace windowkv
 
 #endif  // WINDOWKV_ENGINE_KERNELS_KV_SCATTER_H_

@@ -38,9 +38,9 @@ struct Body {
 
 }  // namespace
 
-void KvScatter(const at::Tensor& k, const at::Tensor& v,
-               const std::vector<std::vector<int32_t>>& positions,
-               const std::vector<int32_t>& blocks, at::Tensor& pool) {
+void KvScatterCpu(const at::Tensor& k, const at::Tensor& v,
+                  const std::vector<std::vector<int32_t>>& positions,
+                  const std::vector<int32_t>& blocks, at::Tensor& pool) {
   const Args args{static_cast<const char*>(k.const_data_ptr()),
                   static_cast<const char*>(v.const_data_ptr()),
                   positions.data(),

@@ -6,24 +6,21 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/kernels/paged_caches.h"
+
 namespace windowkv {
 
-// One sequence's cache in one layer: its block ids in order, and how many tokens they hold.
-struct PagedSequence {
-  const int32_t* blocks = nullptr;
-  int32_t length = 0;  // at least 1
-};
-
 // Attention of one new token per sequence over its packed blocks; every cached byte is read once.
-// A long cache is split into fixed parts whose softmaxes are merged afterwards, as in
-// flash-decoding, so the work spreads over threads and a row does not depend on the batch.
+// A long cache is split into parts whose softmaxes are merged afterwards, as in flash-decoding, so
+// the work spreads over threads. A row does not depend on the batch, except for bfloat16 on CUDA,
+// where a small batch is split into more parts.
 //   q: [batch, >= num_heads * head_dim], rows strided, rotated; float32 or bfloat16
 //   pool: [num_blocks, 2, num_kv_heads, block_size, head_dim], contiguous, same dtype
-//   out: [batch, num_heads * head_dim], contiguous, same dtype
+//   out: [batch, num_heads * head_dim], contiguous, same dtype; rows of length 0 are left alone
 // Owns its workspace; one thread.
 class PagedAttention {
  public:
-  void Run(const at::Tensor& q, const at::Tensor& pool, const std::vector<PagedSequence>& sequences,
+  void Run(const at::Tensor& q, const at::Tensor& pool, const PagedCaches& caches,
            int64_t num_heads, float scale, at::Tensor& out);
 
   // A part of one sequence for one KV head.
@@ -37,9 +34,20 @@ class PagedAttention {
   };
 
  private:
+  void RunCpu(const at::Tensor& q, const at::Tensor& pool, const PagedCaches& caches,
+              int64_t num_heads, float scale, at::Tensor& out);
+  void RunCuda(const at::Tensor& q, const at::Tensor& pool, const PagedCaches& caches,
+               int64_t num_heads, float scale, at::Tensor& out);
+
+  // On the CPU.
   std::vector<Item> items_;
   std::vector<float> partials_;
+  // On CUDA: parts that have arrived, zero between runs.
+  at::Tensor arrivals_;
 };
+
+// Whether Run can on CUDA: heads of up to 512 bytes, in multiples of sixteen.
+bool HasPagedAttentionCuda(int64_t head_dim, at::ScalarType dtype);
 
 }  // namespace windowkv
 

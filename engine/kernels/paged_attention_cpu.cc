@@ -23,7 +23,7 @@ struct Args {
   int64_t q_stride;
   const T* pool;
   T* out;
-  const PagedSequence* sequences;
+  PagedCaches caches;
   const PagedAttention::Item* items;
   float* partials;  // per item: group * PartialStride floats
   int64_t num_heads;
@@ -42,9 +42,10 @@ struct BlockReader {
   const Args<T>& a;
   const PagedAttention::Item& item;
   int64_t head_elements = a.block_size * a.head_dim;
+  const int32_t* table = a.caches.Table(item.sequence);
 
   WINDOWKV_KERNEL_INLINE const T* Keys(int64_t token) const {
-    const int64_t block = a.sequences[item.sequence].blocks[token / a.block_size];
+    const int64_t block = table[token / a.block_size];
     return a.pool + (2 * a.num_kv_heads * block + item.kv_head) * head_elements +
            token % a.block_size * a.head_dim;
   }
@@ -202,11 +203,11 @@ void RunAttend(const Args<T>& args, int64_t num_items) {
   ParallelKernel<VectorBody<T>>(args, num_items, /*grain=*/1);
 }
 
-std::vector<PagedAttention::Item> SplitWork(const std::vector<PagedSequence>& sequences,
+std::vector<PagedAttention::Item> SplitWork(const PagedCaches& caches, int64_t batch,
                                             int64_t num_kv_heads) {
   std::vector<PagedAttention::Item> items;
-  for (size_t s = 0; s < sequences.size(); ++s) {
-    const int32_t length = sequences[s].length;
+  for (int64_t s = 0; s < batch; ++s) {
+    const int32_t length = caches.lengths[s];
     const int32_t parts = (length + kSplitTokens - 1) / kSplitTokens;
     for (int32_t head = 0; head < num_kv_heads; ++head) {
       for (int32_t part = 0; part < parts; ++part) {
@@ -220,12 +221,11 @@ std::vector<PagedAttention::Item> SplitWork(const std::vector<PagedSequence>& se
 
 }  // namespace
 
-void PagedAttention::Run(const at::Tensor& q, const at::Tensor& pool,
-                         const std::vector<PagedSequence>& sequences, int64_t num_heads,
-                         float scale, at::Tensor& out) {
+void PagedAttention::RunCpu(const at::Tensor& q, const at::Tensor& pool, const PagedCaches& caches,
+                            int64_t num_heads, float scale, at::Tensor& out) {
   const int64_t num_kv_heads = pool.size(2);
   const int64_t head_dim = pool.size(4);
-  items_ = SplitWork(sequences, num_kv_heads);
+  items_ = SplitWork(caches, q.size(0), num_kv_heads);
   const size_t num_items = items_.size();
   const size_t needed = num_items * (num_heads / num_kv_heads) * PartialStride(head_dim);
   if (partials_.size() < needed) partials_.resize(needed);
@@ -235,7 +235,7 @@ void PagedAttention::Run(const at::Tensor& q, const at::Tensor& pool,
                        q.stride(0),
                        pool.const_data_ptr<T>(),
                        out.mutable_data_ptr<T>(),
-                       sequences.data(),
+                       caches,
                        items_.data(),
                        partials_.data(),
                        num_heads,

@@ -12,13 +12,19 @@ namespace windowkv {
 //   q: [rows, num_heads, head_dim], the last `rows` of the `tokens` tokens, rotated: row r sees
 //      tokens - rows + r + 1 of them
 //   k, v: [tokens, num_kv_heads, head_dim]
-//   out: as q, and may be q itself
+//   out: as q, and may be q itself; a library that makes its own result replaces the tensor
 //   logsumexp: [num_heads, rows] float32, contiguous: log of each softmax's denominator; null when
 //      it is not wanted
 // Last dimension contiguous, others strided; float32 or bfloat16, which rounds the softmax's
 // weights before values are summed.
 void PrefillAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float scale,
                       at::Tensor& out, at::Tensor* logsumexp = nullptr);
+
+// The same on one kind of device.
+void PrefillAttentionCpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float scale,
+                         at::Tensor& out, at::Tensor* logsumexp);
+void PrefillAttentionCuda(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                          float scale, at::Tensor& out, at::Tensor* logsumexp);
 
 }  // namespace windowkv
 

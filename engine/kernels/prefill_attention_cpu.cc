@@ -230,8 +230,8 @@ int64_t ItemRows(int64_t rows, int64_t group, int64_t kv_heads) {
 
 }  // namespace
 
-void PrefillAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float scale,
-                      at::Tensor& out, at::Tensor* logsumexp) {
+void PrefillAttentionCpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float scale,
+                         at::Tensor& out, at::Tensor* logsumexp) {
   DispatchDtype(q.scalar_type(), [&](auto type) {
     using T = decltype(type);
     const int64_t rows = q.size(0);

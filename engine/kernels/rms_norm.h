@@ -10,6 +10,10 @@ namespace windowkv {
 // dtype.
 void RmsNorm(const at::Tensor& x, const at::Tensor& weight, float eps, at::Tensor& out);
 
+// The same on one kind of device.
+void RmsNormCpu(const at::Tensor& x, const at::Tensor& weight, float eps, at::Tensor& out);
+void RmsNormCuda(const at::Tensor& x, const at::Tensor& weight, float eps, at::Tensor& out);
+
 }  // namespace windowkv
 
 #endif  // WINDOWKV_ENGINE_KERNELS_RMS_NORM_H_

@@ -46,7 +46,7 @@ struct Body {
 
 }  // namespace
 
-void RmsNorm(const at::Tensor& x, const at::Tensor& weight, float eps, at::Tensor& out) {
+void RmsNormCpu(const at::Tensor& x, const at::Tensor& weight, float eps, at::Tensor& out) {
   DispatchDtype(x.scalar_type(), [&](auto type) {
     using T = decltype(type);
     const Args<T> args{x.const_data_ptr<T>(),

@@ -15,11 +15,10 @@ struct Args {
   int64_t q_out_stride;
   const float* cos_sin;
   const int32_t* positions;
-  const KvRow* targets;
+  KvDestination destination;
   int64_t num_heads;
   int64_t num_kv_heads;
   int64_t head_dim;
-  int64_t head_stride;
 };
 
 // out may be x.
@@ -59,11 +58,14 @@ struct Body {
         Rotate(q + h * a.head_dim, cos, sin, half, q_out + h * a.head_dim);
       }
       if (a.num_kv_heads == 0) continue;
-      T* key = static_cast<T*>(a.targets[row].key);
-      T* value = static_cast<T*>(a.targets[row].value);
+      const int64_t offset = a.destination.Offset(row);
+      if (offset < 0) continue;
+      T* key = static_cast<T*>(a.destination.keys) + offset;
+      T* value = static_cast<T*>(a.destination.values) + offset;
       for (int64_t h = 0; h < a.num_kv_heads; ++h) {
-        Rotate(k + h * a.head_dim, cos, sin, half, key + h * a.head_stride);
-        std::memcpy(value + h * a.head_stride, v + h * a.head_dim, a.head_dim * sizeof(T));
+        const int64_t head = h * a.destination.head_stride;
+        Rotate(k + h * a.head_dim, cos, sin, half, key + head);
+        std::memcpy(value + head, v + h * a.head_dim, a.head_dim * sizeof(T));
       }
     }
   }
@@ -71,9 +73,9 @@ struct Body {
 
 }  // namespace
 
-void RopeAndStore(const at::Tensor& qkv, const at::Tensor& cos_sin, const int32_t* positions,
-                  int64_t num_heads, int64_t num_kv_heads, at::Tensor& q_out,
-                  const std::vector<KvRow>& targets, int64_t head_stride) {
+void RopeAndStoreCpu(const at::Tensor& qkv, const at::Tensor& cos_sin, const int32_t* positions,
+                     int64_t num_heads, int64_t num_kv_heads, at::Tensor& q_out,
+                     const KvDestination& destination) {
   DispatchDtype(qkv.scalar_type(), [&](auto type) {
     using T = decltype(type);
     const Args<T> args{qkv.const_data_ptr<T>(),
@@ -81,11 +83,10 @@ void RopeAndStore(const at::Tensor& qkv, const at::Tensor& cos_sin, const int32_
                        q_out.stride(0),
                        cos_sin.const_data_ptr<float>(),
                        positions,
-                       targets.data(),
+                       destination,
                        num_heads,
                        num_kv_heads,
-                       cos_sin.size(1),
-                       head_stride};
+                       cos_sin.size(1)};
     ParallelKernel<Body<T>>(args, qkv.size(0), /*grain=*/64);
   });
 }

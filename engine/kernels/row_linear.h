@@ -17,6 +17,12 @@ enum class Accumulate { kNo, kYes };
 void RowLinear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                Accumulate accumulate, at::Tensor& out);
 
+// The same on one kind of device.
+void RowLinearCpu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                  Accumulate accumulate, at::Tensor& out);
+void RowLinearCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                   Accumulate accumulate, at::Tensor& out);
+
 }  // namespace windowkv
 
 #endif  // WINDOWKV_ENGINE_KERNELS_ROW_LINEAR_H_

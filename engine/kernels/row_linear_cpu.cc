@@ -220,8 +220,8 @@ void Run(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
 
 }  // namespace
 
-void RowLinear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-               Accumulate accumulate, at::Tensor& out) {
+void RowLinearCpu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                  Accumulate accumulate, at::Tensor& out) {
   DispatchDtype(x.scalar_type(), [&](auto type) {
     using T = decltype(type);
     if (out.scalar_type() == at::kFloat) return Run<T, float>(x, weight, bias, accumulate, out);

@@ -10,6 +10,10 @@ namespace windowkv {
 // float32.
 void SwiGlu(const at::Tensor& gate_up, at::Tensor& out);
 
+// The same on one kind of device.
+void SwiGluCpu(const at::Tensor& gate_up, at::Tensor& out);
+void SwiGluCuda(const at::Tensor& gate_up, at::Tensor& out);
+
 }  // namespace windowkv
 
 #endif  // WINDOWKV_ENGINE_KERNELS_SWIGLU_H_

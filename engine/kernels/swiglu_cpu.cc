@@ -38,7 +38,7 @@ struct Body {
 
 }  // namespace
 
-void SwiGlu(const at::Tensor& gate_up, at::Tensor& out) {
+void SwiGluCpu(const at::Tensor& gate_up, at::Tensor& out) {
   DispatchDtype(gate_up.scalar_type(), [&](auto type) {
     using T = decltype(type);
     const Args<T> args{gate_up.const_data_ptr<T>(), out.mutable_data_ptr<T>(), out.size(1)};

@@ -4,7 +4,6 @@
 #include <ATen/ops/zeros.h>
 
 #include "engine/kernels/key_mass.h"
-#include "engine/kernels/window_scores_cpu.h"
 
 namespace windowkv {
 
@@ -20,12 +19,12 @@ at::Tensor TokenScores(const at::Tensor& q, const at::Tensor& k, float scale) {
 
 std::vector<float> WindowScores(const at::Tensor& token_scores, int32_t window_size,
                                 WindowReduction reduction) {
-  const int64_t num_heads = token_scores.size(0);
-  const int64_t tokens = token_scores.size(1);
-  std::vector<float> scores((tokens + window_size - 1) / window_size);
-  ReduceWindowsCpu(token_scores.const_data_ptr<float>(), num_heads, tokens, window_size, reduction,
-                   scores.data());
-  return scores;
+  const int64_t windows = (token_scores.size(1) + window_size - 1) / window_size;
+  at::Tensor scores = at::empty({windows}, token_scores.options());
+  const auto reduce = token_scores.is_cuda() ? &ReduceWindowsCuda : &ReduceWindowsCpu;
+  reduce(token_scores, window_size, reduction, scores);
+  const at::Tensor here = scores.to(at::kCPU);
+  return {here.const_data_ptr<float>(), here.const_data_ptr<float>() + windows};
 }
 
 }  // namespace windowkv

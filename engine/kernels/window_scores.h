@@ -26,6 +26,12 @@ at::Tensor TokenScores(const at::Tensor& q, const at::Tensor& k, float scale);
 std::vector<float> WindowScores(const at::Tensor& token_scores, int32_t window_size,
                                 WindowReduction reduction);
 
+// The same on one kind of device. scores: [ceil(tokens / window_size)] float32.
+void ReduceWindowsCpu(const at::Tensor& token_scores, int32_t window_size,
+                      WindowReduction reduction, at::Tensor& scores);
+void ReduceWindowsCuda(const at::Tensor& token_scores, int32_t window_size,
+                       WindowReduction reduction, at::Tensor& scores);
+
 }  // namespace windowkv
 
 #endif  // WINDOWKV_ENGINE_KERNELS_WINDOW_SCORES_H_

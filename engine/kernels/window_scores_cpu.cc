@@ -1,9 +1,8 @@
-#include "engine/kernels/window_scores_cpu.h"
-
 #include <algorithm>
 #include <functional>
 
 #include "engine/kernels/isa.h"
+#include "engine/kernels/window_scores.h"
 
 namespace windowkv {
 namespace {
@@ -49,10 +48,15 @@ struct ReduceBody {
 
 }  // namespace
 
-void ReduceWindowsCpu(const float* token_scores, int64_t num_heads, int64_t tokens,
-                      int32_t window_size, WindowReduction reduction, float* scores) {
-  const ReduceArgs args{token_scores, scores, num_heads, tokens, window_size, reduction};
-  ParallelKernel<ReduceBody>(args, (tokens + window_size - 1) / window_size, /*grain=*/64);
+void ReduceWindowsCpu(const at::Tensor& token_scores, int32_t window_size,
+                      WindowReduction reduction, at::Tensor& scores) {
+  const ReduceArgs args{token_scores.const_data_ptr<float>(),
+                        scores.mutable_data_ptr<float>(),
+                        token_scores.size(0),
+                        token_scores.size(1),
+                        window_size,
+                        reduction};
+  ParallelKernel<ReduceBody>(args, scores.size(0), /*grain=*/64);
 }
 
 }  // namespace windowkv

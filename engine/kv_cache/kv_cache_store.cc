@@ -27,7 +27,7 @@ absl::StatusOr<KvCacheStore> KvCacheStore::Create(const Config& config) {
   try {
     return KvCacheStore(geometry, at::empty({geometry.num_blocks, 2, config.num_kv_heads,
                                              config.block_size, config.head_dim},
-                                            at::TensorOptions().dtype(config.dtype)));
+                                            at::TensorOptions(config.device).dtype(config.dtype)));
   } catch (const c10::Error&) {
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot allocate ", config.pool_bytes, " bytes for the KV pool"));
@@ -40,15 +40,6 @@ void KvCacheStore::Scatter(const at::Tensor& k, const at::Tensor& v, const KeptT
   for (const std::vector<TokenRange>& ranges : kept.heads) positions.push_back(Expand(ranges));
   cache.Grow(layer, kept.count());
   KvScatter(k, v, positions, cache.blocks(layer), pool_);
-}
-
-KvRow KvCacheStore::NewestSlot(const SequenceKvCache& cache, int32_t layer) {
-  const int32_t index = cache.cached_length(layer) - 1;
-  const int64_t block = cache.blocks(layer)[index / geometry_.block_size];
-  const int64_t element_size = static_cast<int64_t>(pool_.element_size());
-  char* key = static_cast<char*>(pool_.mutable_data_ptr()) + block * geometry_.block_bytes +
-              (index % geometry_.block_size) * pool_.size(4) * element_size;
-  return {key, key + pool_.stride(1) * element_size};
 }
 
 }  // namespace windowkv

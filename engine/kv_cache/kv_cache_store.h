@@ -6,7 +6,6 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
-#include "engine/kernels/rope.h"
 #include "engine/kv_cache/kv_cache_manager.h"
 #include "engine/kv_cache/sequence_kv_cache.h"
 
@@ -24,6 +23,7 @@ class KvCacheStore {
     int32_t block_size = 16;
     int64_t pool_bytes = 0;
     at::ScalarType dtype = at::kFloat;
+    at::Device device = at::kCPU;
   };
 
   // INVALID_ARGUMENT when the pool holds less than one block per layer; RESOURCE_EXHAUSTED when the
@@ -37,11 +37,6 @@ class KvCacheStore {
   //   k, v: [tokens, num_kv_heads, head_dim], contiguous
   void Scatter(const at::Tensor& k, const at::Tensor& v, const KeptTokens& kept, int32_t layer,
                SequenceKvCache& cache);
-
-  // Where the newest token of the layer goes, after SequenceKvCache::Grow.
-  KvRow NewestSlot(const SequenceKvCache& cache, int32_t layer);
-  // Elements between two heads of a slot.
-  int64_t head_stride() const { return pool_.stride(2); }
 
  private:
   KvCacheStore(const KvCacheManager::Geometry& geometry, at::Tensor pool)

@@ -12,26 +12,21 @@
 #include "engine/kernels/key_mass.h"
 #include "engine/kernels/prefill_attention.h"
 #include "engine/kernels/rms_norm.h"
+#include "engine/kernels/rope.h"
 
 namespace windowkv {
 namespace {
 
-// The scratch rows [begin, end) as targets of RopeAndStore.
-std::vector<KvRow> ScratchRows(LayerScratch& scratch, int32_t begin, int32_t end) {
-  const size_t row_bytes = scratch.k.stride(0) * scratch.k.element_size();
-  char* k = static_cast<char*>(scratch.k.mutable_data_ptr());
-  char* v = static_cast<char*>(scratch.v.mutable_data_ptr());
-  std::vector<KvRow> rows(end - begin);
-  for (int32_t row = begin; row < end; ++row) {
-    rows[row - begin] = {k + row * row_bytes, v + row * row_bytes};
-  }
-  return rows;
+KvDestination ScratchRows(LayerScratch& scratch, int32_t begin, int32_t end) {
+  at::Tensor k = scratch.k.slice(0, begin, end);
+  at::Tensor v = scratch.v.slice(0, begin, end);
+  return KvDestination::Rows(k, v);
 }
 
 }  // namespace
 
 absl::StatusOr<LlamaLayer> LlamaLayer::Load(const Checkpoint& checkpoint, const LlamaConfig& config,
-                                            int32_t index, at::ScalarType dtype) {
+                                            int32_t index, const at::TensorOptions& options) {
   const std::string name = "model.layers." + std::to_string(index);
   const std::string attention = name + ".self_attn";
   const int64_t q_size = int64_t{config.num_heads} * config.head_dim;
@@ -41,18 +36,18 @@ absl::StatusOr<LlamaLayer> LlamaLayer::Load(const Checkpoint& checkpoint, const 
                                          {{attention + ".q_proj", q_size},
                                           {attention + ".k_proj", kv_size},
                                           {attention + ".v_proj", kv_size}},
-                                         config.hidden_size, config.attention_bias, dtype));
+                                         config.hidden_size, config.attention_bias, options));
   WINDOWKV_ASSIGN_OR_RETURN(
       Linear output, Linear::Load(checkpoint, {{attention + ".o_proj", config.hidden_size}}, q_size,
-                                  config.attention_bias, dtype));
+                                  config.attention_bias, options));
   WINDOWKV_ASSIGN_OR_RETURN(SwiGluMlp mlp,
                             SwiGluMlp::Load(checkpoint, name + ".mlp", config.hidden_size,
-                                            config.intermediate_size, config.mlp_bias, dtype));
+                                            config.intermediate_size, config.mlp_bias, options));
   WINDOWKV_ASSIGN_OR_RETURN(at::Tensor input_norm, checkpoint.Load(name + ".input_layernorm.weight",
-                                                                   {config.hidden_size}, dtype));
+                                                                   {config.hidden_size}, options));
   WINDOWKV_ASSIGN_OR_RETURN(
       at::Tensor post_attention_norm,
-      checkpoint.Load(name + ".post_attention_layernorm.weight", {config.hidden_size}, dtype));
+      checkpoint.Load(name + ".post_attention_layernorm.weight", {config.hidden_size}, options));
   return LlamaLayer(config, index + 1 == config.num_layers, std::move(qkv), std::move(output),
                     std::move(mlp), std::move(input_norm), std::move(post_attention_norm));
 }
@@ -99,8 +94,8 @@ at::Tensor LlamaLayer::ProjectAll(int32_t begin, int32_t end, const at::Tensor& 
   const at::Tensor normed = Normed(state.hidden.slice(0, begin, end), input_norm_);
   at::Tensor q = at::empty({end - begin, num_heads_, head_dim_}, normed.options());
   at::Tensor flat = q.flatten(1);
-  RopeAndStore(qkv_.Forward(normed), rope, state.positions.data() + begin, num_heads_,
-               num_kv_heads_, flat, ScratchRows(state.scratch, begin, end), head_dim_);
+  RopeAndStore(qkv_.Forward(normed), rope, state.PositionsFrom(begin), num_heads_, num_kv_heads_,
+               flat, ScratchRows(state.scratch, begin, end));
   at::Tensor& observation = state.scratch.observation_q;
   const int32_t first = state.num_tokens() - static_cast<int32_t>(observation.size(0));
   const int32_t from = std::max(begin, first);
@@ -115,14 +110,14 @@ void LlamaLayer::ProjectKeysAndLastQueries(int32_t begin, int32_t end, const at:
   const at::Tensor normed = Normed(state.hidden.slice(0, begin, end), input_norm_);
   at::Tensor& observation = state.scratch.observation_q;
   at::Tensor none = observation;
-  RopeAndStore(kv_.Forward(normed), rope, state.positions.data() + begin, /*num_heads=*/0,
-               num_kv_heads_, none, ScratchRows(state.scratch, begin, end), head_dim_);
+  RopeAndStore(kv_.Forward(normed), rope, state.PositionsFrom(begin), /*num_heads=*/0,
+               num_kv_heads_, none, ScratchRows(state.scratch, begin, end));
   const int32_t first = state.num_tokens() - static_cast<int32_t>(observation.size(0));
   const int32_t from = std::max(begin, first);
   if (from >= end) return;
   at::Tensor q = observation.slice(0, from - first, end - first).flatten(1);
-  RopeAndStore(q_.Forward(normed.slice(0, from - begin)), rope, state.positions.data() + from,
-               num_heads_, /*num_kv_heads=*/0, q, {}, head_dim_);
+  RopeAndStore(q_.Forward(normed.slice(0, from - begin)), rope, state.PositionsFrom(from),
+               num_heads_, /*num_kv_heads=*/0, q, {});
 }
 
 void LlamaLayer::Attend(int32_t end, at::Tensor& q, PrefillState& state) const {
@@ -145,18 +140,18 @@ void LlamaLayer::Finish(const at::Tensor& attended, int32_t begin, int32_t end,
   mlp_.AddForward(Normed(hidden, post_attention_norm_), hidden);
 }
 
-void LlamaLayer::Decode(const DecodeLayerInput& input, const at::Tensor& rope,
-                        PagedAttention& attention, at::Tensor& hidden) const {
+void LlamaLayer::Decode(const int32_t* positions, const PagedCaches& caches, const at::Tensor& rope,
+                        PagedAttention& attention, at::Tensor& pool, at::Tensor& hidden) const {
   const int64_t batch = hidden.size(0);
   at::Tensor qkv = at::empty({batch, qkv_.out_features()}, hidden.options());
-  qkv_.DecodeForward(Normed(hidden, input_norm_), Accumulate::kNo, qkv);
+  qkv_.NormedDecodeForward(hidden, input_norm_, eps_, qkv);
   at::Tensor q = qkv.slice(1, 0, num_heads_ * head_dim_);
-  RopeAndStore(qkv, rope, input.positions, num_heads_, num_kv_heads_, q, *input.targets,
-               input.head_stride);
+  RopeAndStore(qkv, rope, positions, num_heads_, num_kv_heads_, q,
+               KvDestination::NewestSlots(pool, caches));
   at::Tensor attended = at::empty({batch, num_heads_ * head_dim_}, hidden.options());
-  attention.Run(q, *input.pool, *input.sequences, num_heads_, scale_, attended);
+  attention.Run(q, pool, caches, num_heads_, scale_, attended);
   output_.DecodeForward(attended, Accumulate::kYes, hidden);
-  mlp_.AddDecodeForward(Normed(hidden, post_attention_norm_), hidden);
+  mlp_.AddNormedDecodeForward(post_attention_norm_, eps_, hidden);
 }
 
 }  // namespace windowkv

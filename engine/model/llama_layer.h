@@ -4,11 +4,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "engine/kernels/paged_attention.h"
-#include "engine/kernels/rope.h"
+#include "engine/kernels/paged_caches.h"
 #include "engine/model/llama_config.h"
 #include "engine/model/prefill.h"
 #include "engine/nn/linear.h"
@@ -17,21 +16,12 @@
 
 namespace windowkv {
 
-// One layer's view of a decode step: a row per sequence.
-struct DecodeLayerInput {
-  const int32_t* positions = nullptr;                     // [batch]
-  const std::vector<KvRow>* targets = nullptr;            // where each new token's K and V go
-  const std::vector<PagedSequence>* sequences = nullptr;  // caches, the new token included
-  const at::Tensor* pool = nullptr;
-  int64_t head_stride = 0;
-};
-
 // A Llama decoder layer: attention with grouped heads (arXiv 2305.13245) and rotary positions,
 // SwiGLU, both after RMS normalisation, with residual connections. Constant after loading.
 class LlamaLayer {
  public:
   static absl::StatusOr<LlamaLayer> Load(const Checkpoint& checkpoint, const LlamaConfig& config,
-                                         int32_t index, at::ScalarType dtype);
+                                         int32_t index, const at::TensorOptions& options);
 
   // Rows [begin, end) of a prompt, whose rows before them this layer has had: their keys and values
   // go to the scratch, their hidden states are updated in place. The last layer computes queries,
@@ -39,8 +29,9 @@ class LlamaLayer {
   void Prefill(int32_t begin, int32_t end, const at::Tensor& rope, PrefillState& state) const;
 
   // One token per sequence: `hidden` [batch, hidden_size] is updated in place.
-  void Decode(const DecodeLayerInput& input, const at::Tensor& rope, PagedAttention& attention,
-              at::Tensor& hidden) const;
+  //   positions: [batch] absolute; caches: this layer's, the new tokens counted; both on the device
+  void Decode(const int32_t* positions, const PagedCaches& caches, const at::Tensor& rope,
+              PagedAttention& attention, at::Tensor& pool, at::Tensor& hidden) const;
 
  private:
   // Whether only the observation rows and the last token's output of this layer are used.

@@ -1,15 +1,13 @@
 #include "engine/model/llama_model.h"
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <utility>
 
 #include "engine/base/status.h"
-#include "engine/kernels/rms_norm.h"
 #include "engine/kv_cache/layer_compressor.h"
 #include "engine/model/rope_table.h"
 #include "engine/weights/checkpoint.h"
@@ -17,48 +15,52 @@
 namespace windowkv {
 
 absl::StatusOr<LlamaModel> LlamaModel::Load(const std::string& dir, const LlamaConfig& config,
-                                            at::ScalarType dtype) {
+                                            const at::TensorOptions& options) {
   WINDOWKV_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(dir));
   WINDOWKV_ASSIGN_OR_RETURN(Embedding embedding,
                             Embedding::Load(checkpoint, "model.embed_tokens", config.vocab_size,
-                                            config.hidden_size, dtype));
+                                            config.hidden_size, options));
   std::vector<LlamaLayer> layers;
   for (int32_t i = 0; i < config.num_layers; ++i) {
-    WINDOWKV_ASSIGN_OR_RETURN(LlamaLayer layer, LlamaLayer::Load(checkpoint, config, i, dtype));
+    WINDOWKV_ASSIGN_OR_RETURN(LlamaLayer layer, LlamaLayer::Load(checkpoint, config, i, options));
     layers.push_back(std::move(layer));
   }
   WINDOWKV_ASSIGN_OR_RETURN(at::Tensor norm,
-                            checkpoint.Load("model.norm.weight", {config.hidden_size}, dtype));
+                            checkpoint.Load("model.norm.weight", {config.hidden_size}, options));
   Linear output(embedding.weight());
   if (!config.tie_word_embeddings) {
     WINDOWKV_ASSIGN_OR_RETURN(output, Linear::Load(checkpoint, {{"lm_head", config.vocab_size}},
-                                                   config.hidden_size, /*bias=*/false, dtype));
+                                                   config.hidden_size, /*bias=*/false, options));
   }
   return LlamaModel(config, std::move(embedding), std::move(layers), std::move(norm),
-                    std::move(output), dtype);
+                    std::move(output), options);
 }
 
 LlamaModel::LlamaModel(const LlamaConfig& config, Embedding embedding,
                        std::vector<LlamaLayer> layers, at::Tensor norm, Linear output,
-                       at::ScalarType dtype)
+                       const at::TensorOptions& options)
     : config_(config),
-      dtype_(dtype),
+      options_(options),
       attention_scale_(1.0f / std::sqrt(static_cast<float>(config.head_dim))),
       embedding_(std::move(embedding)),
       layers_(std::move(layers)),
       norm_(std::move(norm)),
       output_(std::move(output)),
-      rope_(MakeRopeTable(config.rope, config.head_dim, config.context_length)) {}
+      rope_(
+          MakeRopeTable(config.rope, config.head_dim, config.context_length).to(options.device())),
+      decode_inputs_(
+          at::empty({0}, at::TensorOptions(at::kInt).pinned_memory(device().is_cuda()))) {}
 
-PrefillState LlamaModel::StartPrefill(std::vector<int32_t> tokens, const CachePlan& plan) const {
-  const int64_t count = static_cast<int64_t>(tokens.size());
-  const auto options = at::TensorOptions().dtype(dtype_);
+PrefillState LlamaModel::StartPrefill(const std::vector<int32_t>& tokens,
+                                      const CachePlan& plan) const {
+  const auto count = static_cast<int64_t>(tokens.size());
+  const at::TensorOptions& options = options_;
   PrefillState state;
-  state.tokens = std::move(tokens);
-  state.positions.resize(count);
-  std::iota(state.positions.begin(), state.positions.end(), 0);
+  state.positions = at::arange(count, options.dtype(at::kInt));
+  const at::Tensor ids = at::empty({count}, at::kInt);
+  std::ranges::copy(tokens, ids.mutable_data_ptr<int32_t>());
   state.hidden = at::empty({count, config_.hidden_size}, options);
-  embedding_.Lookup(state.tokens.data(), count, state.hidden);
+  embedding_.Lookup(ids.to(device()), state.hidden);
   state.scratch.k = at::empty({count, config_.num_kv_heads, config_.head_dim}, options);
   state.scratch.v = at::empty({count, config_.num_kv_heads, config_.head_dim}, options);
   // The last layer's attention needs the last query in any case.
@@ -84,38 +86,39 @@ at::Tensor LlamaModel::PrefillLogits(const PrefillState& state) const {
 }
 
 at::Tensor LlamaModel::Decode(const std::vector<DecodeRow>& rows, KvCacheStore& store) {
-  const size_t count = rows.size();
-  std::vector<int32_t> tokens(count);
-  std::vector<int32_t> positions(count);
-  for (size_t i = 0; i < count; ++i) {
-    tokens[i] = rows[i].token;
-    positions[i] = rows[i].position;
+  const auto count = static_cast<int64_t>(rows.size());
+  if (device().is_cpu()) {
+    const at::Tensor filled = FillDecodeInputs(rows, count, config_.num_layers, decode_inputs_);
+    return RunDecode(DecodeInputs(filled, count, config_.num_layers), store);
   }
-  at::Tensor hidden = at::empty({static_cast<int64_t>(count), config_.hidden_size},
-                                at::TensorOptions().dtype(dtype_));
-  embedding_.Lookup(tokens.data(), static_cast<int64_t>(count), hidden);
-  std::vector<KvRow> targets(count);
-  std::vector<PagedSequence> sequences(count);
+  if (graphs_ == nullptr) CaptureDecodeSteps(true, store.geometry().block_size);
+  const int64_t batch = graphs_->BatchFor(count);
+  const at::Tensor filled = FillDecodeInputs(rows, batch, config_.num_layers, decode_inputs_);
+  return graphs_
+      ->Run(filled, batch, [&](const DecodeInputs& inputs) { return RunDecode(inputs, store); })
+      .slice(0, 0, count);
+}
+
+void LlamaModel::CaptureDecodeSteps(bool capture, int32_t block_size) {
+  // One more than a full context: the blocks of a growing sequence are taken one token ahead.
+  const int64_t max_blocks = config_.context_length / block_size + 2;
+  graphs_ = MakeDecodeGraphs({config_.num_layers, max_blocks, capture}, device());
+}
+
+at::Tensor LlamaModel::RunDecode(const DecodeInputs& inputs, KvCacheStore& store) {
+  at::Tensor hidden = at::empty({inputs.batch(), config_.hidden_size}, options_);
+  embedding_.Lookup(inputs.Tokens(), hidden);
   for (int32_t layer = 0; layer < config_.num_layers; ++layer) {
-    for (size_t i = 0; i < count; ++i) {
-      SequenceKvCache& cache = *rows[i].cache;
-      cache.Grow(layer, 1);
-      targets[i] = store.NewestSlot(cache, layer);
-      sequences[i] = {cache.blocks(layer).data(), cache.cached_length(layer)};
-    }
-    layers_[layer].Decode(
-        {positions.data(), &targets, &sequences, &store.pool(), store.head_stride()}, rope_,
-        attention_, hidden);
+    layers_[layer].Decode(inputs.positions(), inputs.Caches(layer), rope_, attention_, store.pool(),
+                          hidden);
   }
   return Logits(hidden);
 }
 
 at::Tensor LlamaModel::Logits(const at::Tensor& hidden) const {
-  at::Tensor normed = at::empty_like(hidden);
-  RmsNorm(hidden, norm_, static_cast<float>(config_.rms_norm_eps), normed);
   at::Tensor logits =
-      at::empty({hidden.size(0), output_.out_features()}, at::TensorOptions().dtype(at::kFloat));
-  output_.DecodeForward(normed, Accumulate::kNo, logits);
+      at::empty({hidden.size(0), output_.out_features()}, options_.dtype(at::kFloat));
+  output_.NormedDecodeForward(hidden, norm_, static_cast<float>(config_.rms_norm_eps), logits);
   return logits;
 }
 

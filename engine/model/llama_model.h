@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "engine/kernels/paged_attention.h"
 #include "engine/kv_cache/kv_cache_store.h"
 #include "engine/kv_cache/sequence_kv_cache.h"
+#include "engine/model/decode_graphs.h"
+#include "engine/model/decode_inputs.h"
 #include "engine/model/llama_config.h"
 #include "engine/model/llama_layer.h"
 #include "engine/model/prefill.h"
@@ -19,22 +22,16 @@
 
 namespace windowkv {
 
-// One sequence's part of a decode step.
-struct DecodeRow {
-  int32_t token = 0;     // the newest token, whose K and V are not cached yet
-  int32_t position = 0;  // its absolute position; not the cached length
-  SequenceKvCache* cache = nullptr;
-};
-
 // A Llama checkpoint ready to run. Its methods throw what LibTorch throws. One thread at a time.
 class LlamaModel {
  public:
-  // Reads DIR's weights in `dtype`. Errors name the file and the tensor.
+  // Reads DIR's weights with the options' dtype to their device. Errors name the file and the
+  // tensor.
   static absl::StatusOr<LlamaModel> Load(const std::string& dir, const LlamaConfig& config,
-                                         at::ScalarType dtype);
+                                         const at::TensorOptions& options);
 
   // Activations for a prompt that will be compressed by `plan`.
-  PrefillState StartPrefill(std::vector<int32_t> tokens, const CachePlan& plan) const;
+  PrefillState StartPrefill(const std::vector<int32_t>& tokens, const CachePlan& plan) const;
 
   // One slice. After a layer's last slice the layer is compressed into `cache`.
   void RunPrefillSlice(const PrefillSlice& slice, PrefillState& state, KvCacheStore& store,
@@ -43,19 +40,25 @@ class LlamaModel {
   // Logits of the prompt's last token, [1, vocab_size] float32, after all slices.
   at::Tensor PrefillLogits(const PrefillState& state) const;
 
-  // One token for each row: caches its K and V and returns logits, [rows, vocab_size] float32. A
-  // row's logits do not depend on the other rows.
+  // One token for each row: caches its K and V and returns logits, [rows, vocab_size] float32,
+  // valid until the next call. A row's logits do not depend on the other rows, except for bfloat16
+  // on CUDA, where matrix products sum in an order that the number of rows decides.
   at::Tensor Decode(const std::vector<DecodeRow>& rows, KvCacheStore& store);
 
+  // On CUDA: whether decode steps are captured as graphs; they are unless this says otherwise.
+  void CaptureDecodeSteps(bool capture, int32_t block_size);
+
   const LlamaConfig& config() const { return config_; }
+  at::Device device() const { return options_.device(); }
 
  private:
   LlamaModel(const LlamaConfig& config, Embedding embedding, std::vector<LlamaLayer> layers,
-             at::Tensor norm, Linear output, at::ScalarType dtype);
+             at::Tensor norm, Linear output, const at::TensorOptions& options);
+  at::Tensor RunDecode(const DecodeInputs& inputs, KvCacheStore& store);
   at::Tensor Logits(const at::Tensor& hidden) const;
 
   LlamaConfig config_;
-  at::ScalarType dtype_;
+  at::TensorOptions options_;
   float attention_scale_;
   Embedding embedding_;
   std::vector<LlamaLayer> layers_;
@@ -63,6 +66,8 @@ class LlamaModel {
   Linear output_;
   at::Tensor rope_;
   PagedAttention attention_;
+  at::Tensor decode_inputs_;              // on the CPU
+  std::unique_ptr<DecodeGraphs> graphs_;  // on CUDA
 };
 
 }  // namespace windowkv

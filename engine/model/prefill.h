@@ -30,12 +30,14 @@ std::vector<PrefillSlice> PlanPrefill(const LlamaConfig& config, int32_t prompt_
 // The activations of one prompt while it is read; the scratch serves one layer after the other.
 // Engine thread only.
 struct PrefillState {
-  std::vector<int32_t> tokens;
-  std::vector<int32_t> positions;
-  at::Tensor hidden;  // [tokens, hidden_size], the residual stream
+  at::Tensor positions;  // [tokens] int32
+  at::Tensor hidden;     // [tokens, hidden_size], the residual stream
   LayerScratch scratch;
 
-  int32_t num_tokens() const { return static_cast<int32_t>(tokens.size()); }
+  int32_t num_tokens() const { return static_cast<int32_t>(hidden.size(0)); }
+  const int32_t* PositionsFrom(int32_t row) const {
+    return positions.const_data_ptr<int32_t>() + row;
+  }
   bool observes_all_queries() const { return scratch.key_mass.defined(); }
 };
 

@@ -16,11 +16,11 @@ class Embedding {
  public:
   static absl::StatusOr<Embedding> Load(const Checkpoint& checkpoint, const std::string& name,
                                         int64_t vocab_size, int64_t hidden_size,
-                                        at::ScalarType dtype);
+                                        const at::TensorOptions& options);
 
   // Row i of `out` [count, hidden_size], contiguous, becomes the vector of ids[i], which is in
-  // range.
-  void Lookup(const int32_t* ids, int64_t count, at::Tensor& out) const;
+  // range. ids: [count] int32, on the weight's device.
+  void Lookup(const at::Tensor& ids, at::Tensor& out) const;
 
   // [vocab_size, hidden_size]
   const at::Tensor& weight() const { return weight_; }

@@ -23,7 +23,8 @@ class Linear {
 
   // Reads and stacks the parts, [out_features, in_features] each.
   static absl::StatusOr<Linear> Load(const Checkpoint& checkpoint, const std::vector<Part>& parts,
-                                     int64_t in_features, bool bias, at::ScalarType dtype);
+                                     int64_t in_features, bool bias,
+                                     const at::TensorOptions& options);
   // A weight that has been loaded already (tied embeddings).
   explicit Linear(at::Tensor weight) : weight_(std::move(weight)) {}
 
@@ -34,8 +35,15 @@ class Linear {
   at::Tensor Forward(const at::Tensor& x) const;
   // The rows of a prompt: residual += x W^T + b.
   void AddForward(const at::Tensor& x, at::Tensor& residual) const;
-  // The few rows of a decode step, independent of each other; see RowLinear.
+  // The rows of a decode step, independent of each other; see RowLinear.
   void DecodeForward(const at::Tensor& x, Accumulate accumulate, at::Tensor& out) const;
+
+  // The same of the RMS-normalised rows; see NormedRowLinear.
+  void NormedDecodeForward(const at::Tensor& x, const at::Tensor& norm, float eps,
+                           at::Tensor& out) const;
+  // And then SwiGLU: this is a gate and an up projection, one below the other.
+  void NormedSwiGluDecodeForward(const at::Tensor& x, const at::Tensor& norm, float eps,
+                                 at::Tensor& out) const;
 
   int64_t out_features() const { return weight_.size(0); }
 

@@ -11,14 +11,14 @@ namespace windowkv {
 
 absl::StatusOr<SwiGluMlp> SwiGluMlp::Load(const Checkpoint& checkpoint, const std::string& name,
                                           int64_t hidden_size, int64_t intermediate_size, bool bias,
-                                          at::ScalarType dtype) {
+                                          const at::TensorOptions& options) {
   WINDOWKV_ASSIGN_OR_RETURN(Linear gate_up, Linear::Load(checkpoint,
                                                          {{name + ".gate_proj", intermediate_size},
                                                           {name + ".up_proj", intermediate_size}},
-                                                         hidden_size, bias, dtype));
+                                                         hidden_size, bias, options));
   WINDOWKV_ASSIGN_OR_RETURN(
       Linear down, Linear::Load(checkpoint, {{name + ".down_proj", hidden_size}}, intermediate_size,
-                                bias, dtype));
+                                bias, options));
   return SwiGluMlp(std::move(gate_up), std::move(down));
 }
 
@@ -29,11 +29,11 @@ void SwiGluMlp::AddForward(const at::Tensor& x, at::Tensor& residual) const {
   down_.AddForward(activated, residual);
 }
 
-void SwiGluMlp::AddDecodeForward(const at::Tensor& x, at::Tensor& residual) const {
-  at::Tensor gate_up = at::empty({x.size(0), gate_up_.out_features()}, x.options());
-  gate_up_.DecodeForward(x, Accumulate::kNo, gate_up);
-  at::Tensor activated = at::empty({x.size(0), gate_up.size(1) / 2}, x.options());
-  SwiGlu(gate_up, activated);
+void SwiGluMlp::AddNormedDecodeForward(const at::Tensor& norm, float eps,
+                                       at::Tensor& residual) const {
+  at::Tensor activated =
+      at::empty({residual.size(0), gate_up_.out_features() / 2}, residual.options());
+  gate_up_.NormedSwiGluDecodeForward(residual, norm, eps, activated);
   down_.DecodeForward(activated, Accumulate::kYes, residual);
 }
 

@@ -17,12 +17,12 @@ class SwiGluMlp {
  public:
   static absl::StatusOr<SwiGluMlp> Load(const Checkpoint& checkpoint, const std::string& name,
                                         int64_t hidden_size, int64_t intermediate_size, bool bias,
-                                        at::ScalarType dtype);
+                                        const at::TensorOptions& options);
 
   // residual += mlp(x); both [rows, hidden_size]. Many rows.
   void AddForward(const at::Tensor& x, at::Tensor& residual) const;
-  // The same for the few rows of a decode step, independent of each other.
-  void AddDecodeForward(const at::Tensor& x, at::Tensor& residual) const;
+  // residual += mlp(rmsnorm(residual)) for the rows of a decode step, independent of each other.
+  void AddNormedDecodeForward(const at::Tensor& norm, float eps, at::Tensor& residual) const;
 
  private:
   SwiGluMlp(Linear gate_up, Linear down) : gate_up_(std::move(gate_up)), down_(std::move(down)) {}

@@ -13,7 +13,9 @@
 #include "engine/base/status.h"
 #include "engine/cache_policy/cache_option_checks.h"
 #include "engine/kernels/cpu_features.h"
+#include "engine/kernels/cuda_device.h"
 #include "engine/model/llama_config.h"
+#include "engine/runtime/device_choice.h"
 #include "engine/runtime/engine_loop.h"
 #include "engine/runtime/model_runner.h"
 #include "engine/runtime/pinned_spans.h"
@@ -175,7 +177,7 @@ absl::StatusOr<std::unique_ptr<Sequence>> LlamaEngine::MakeSequence(PendingReque
   return sequence;
 }
 
-at::ScalarType ChooseDtype(ComputeDtype dtype, const LlamaConfig& model) {
+at::ScalarType ChooseDtype(ComputeDtype dtype, const LlamaConfig& model, at::Device device) {
   switch (dtype) {
     case ComputeDtype::kFloat32:
       return at::kFloat;
@@ -184,7 +186,28 @@ at::ScalarType ChooseDtype(ComputeDtype dtype, const LlamaConfig& model) {
     case ComputeDtype::kAuto:
       break;
   }
-  return HasFastBfloat16() && model.torch_dtype != "float32" ? at::kBFloat16 : at::kFloat;
+  const bool is_fast = device.is_cuda() || HasFastBfloat16();
+  return is_fast && model.torch_dtype != "float32" ? at::kBFloat16 : at::kFloat;
+}
+
+absl::StatusOr<ModelRunner::Config> MakeRunnerConfig(const EngineConfig& config,
+                                                     const LlamaConfig& model) {
+  ModelRunner::Config runner;
+  WINDOWKV_ASSIGN_OR_RETURN(runner.device, ChooseDevice(config.device));
+  const bool on_cuda = runner.device.is_cuda();
+  runner.model_dir = config.model_dir;
+  runner.model = model;
+  runner.dtype = ChooseDtype(config.dtype, model, runner.device);
+  runner.kv_pool_bytes = config.kv_pool_bytes;
+  if (runner.kv_pool_bytes == 0 && !on_cuda) runner.kv_pool_bytes = int64_t{1} << 30;
+  runner.block_size = config.block_size;
+  runner.prefill_chunk = config.prefill_chunk;
+  if (runner.prefill_chunk == 0) runner.prefill_chunk = on_cuda ? 4096 : 512;
+  runner.num_threads = config.num_threads > 0
+                           ? config.num_threads
+                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  runner.capture_decode = config.cuda_graphs;
+  return runner;
 }
 
 CacheRules MakeRules(const EngineConfig& config, const LlamaConfig& model,
@@ -195,9 +218,10 @@ CacheRules MakeRules(const EngineConfig& config, const LlamaConfig& model,
            geometry.block_size}};
 }
 
-ModelInfo MakeInfo(const EngineConfig& config, const LlamaConfig& model, at::ScalarType dtype,
+ModelInfo MakeInfo(const EngineConfig& config, const ModelRunner::Config& runner,
                    const KvCacheManager::Geometry& geometry, const RequestTokenizer& tokenizer,
                    const SamplingParams& sampling_defaults) {
+  const LlamaConfig& model = runner.model;
   ModelInfo info;
   const std::filesystem::path dir = std::filesystem::path(config.model_dir).lexically_normal();
   info.name = dir.has_filename() ? dir.filename() : dir.parent_path().filename();
@@ -208,7 +232,8 @@ ModelInfo MakeInfo(const EngineConfig& config, const LlamaConfig& model, at::Sca
   info.head_dim = model.head_dim;
   info.vocab_size = model.vocab_size;
   info.context_length = model.context_length;
-  info.dtype = dtype == at::kFloat ? "float32" : "bfloat16";
+  info.dtype = runner.dtype == at::kFloat ? "float32" : "bfloat16";
+  info.device = runner.device.is_cuda() ? CudaDeviceName(runner.device) : "cpu";
   info.block_size = geometry.block_size;
   info.block_bytes = geometry.block_bytes;
   info.kv_pool_bytes = geometry.num_blocks * geometry.block_bytes;
@@ -231,7 +256,7 @@ absl::Status CheckConfig(const EngineConfig& config, const LlamaConfig& model) {
   WINDOWKV_RETURN_IF_ERROR(in_range("max_preemptions", config.max_preemptions, 0, 1000));
   WINDOWKV_RETURN_IF_ERROR(in_range("num_threads", config.num_threads, 0, 1024));
   WINDOWKV_RETURN_IF_ERROR(in_range("tokenizer_threads", config.tokenizer_threads, 1, 64));
-  WINDOWKV_RETURN_IF_ERROR(in_range("prefill_chunk", config.prefill_chunk, 1, 1 << 20));
+  WINDOWKV_RETURN_IF_ERROR(in_range("prefill_chunk", config.prefill_chunk, 0, 1 << 20));
   CacheOptions defaults;
   defaults.policy = CachePolicy::kWindowKv;
   defaults.budget =
@@ -261,14 +286,10 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const EngineConfig& config,
   WINDOWKV_ASSIGN_OR_RETURN(const SamplingParams sampling, LoadSamplingDefaults(config.model_dir));
   WINDOWKV_ASSIGN_OR_RETURN(RequestTokenizer tokenizer,
                             RequestTokenizer::Create(config.model_dir, model.vocab_size));
-  const at::ScalarType dtype = ChooseDtype(config.dtype, model);
-  const int32_t num_threads =
-      config.num_threads > 0 ? config.num_threads
-                             : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  WINDOWKV_ASSIGN_OR_RETURN(
-      std::unique_ptr<ModelRunner> runner,
-      ModelRunner::Create({config.model_dir, model, dtype, config.kv_pool_bytes, config.block_size,
-                           config.prefill_chunk, num_threads}));
+  WINDOWKV_ASSIGN_OR_RETURN(const ModelRunner::Config runner_config,
+                            MakeRunnerConfig(config, model));
+  WINDOWKV_ASSIGN_OR_RETURN(std::unique_ptr<ModelRunner> runner,
+                            ModelRunner::Create(runner_config));
   EngineLoop::Config loop;
   loop.scheduler.max_running = config.max_running;
   loop.scheduler.max_reading = config.max_reading;
@@ -277,7 +298,7 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const EngineConfig& config,
   loop.scheduler.max_preemptions = config.max_preemptions;
   loop.eos_token_ids = model.eos_token_ids;
   loop.num_layers = model.num_layers;
-  ModelInfo info = MakeInfo(config, model, dtype, runner->cache_geometry(), tokenizer, sampling);
+  ModelInfo info = MakeInfo(config, runner_config, runner->cache_geometry(), tokenizer, sampling);
   return std::make_unique<LlamaEngine>(config, std::move(info), std::move(tokenizer), loop,
                                        std::move(runner), metrics);
 }

@@ -19,15 +19,17 @@
 namespace windowkv {
 
 enum class ComputeDtype {
-  kAuto,  // bfloat16 where the processor multiplies it natively and the weights are not float32
+  kAuto,  // bfloat16 where the device multiplies it natively and the weights are not float32
   kFloat32,
   kBfloat16,
 };
 
 struct EngineConfig {
   std::string model_dir;
+  std::string device = "auto";  // "cpu", "cuda", "cuda:N"; "auto": the first CUDA device, if any
   ComputeDtype dtype = ComputeDtype::kAuto;
-  int64_t kv_pool_bytes = int64_t{1} << 30;
+  // 0: 1 GiB on the CPU; on a CUDA device what weights and activations leave free.
+  int64_t kv_pool_bytes = 0;
   int32_t block_size = 16;    // tokens per KV block
   int32_t max_running = 64;   // sequences admitted at once
   int32_t max_waiting = 256;  // requests queued; one more is RESOURCE_EXHAUSTED
@@ -40,7 +42,10 @@ struct EngineConfig {
   int32_t max_preemptions = 0;  // of one request, for requests of higher priority; 0: off
   int32_t num_threads = 0;      // for the model's operations; 0: one per core
   int32_t tokenizer_threads = 1;
-  int32_t prefill_chunk = 512;  // rows of one layer in a prefill slice
+  // Rows of one layer in a prefill slice; 0: 512 on the CPU, 4096 on a CUDA device, whose products
+  // want many rows.
+  int32_t prefill_chunk = 0;
+  bool cuda_graphs = true;  // decode steps as one launch each
   CacheDefaults cache_defaults;
   CacheLimits cache_limits;
 };
@@ -56,6 +61,7 @@ struct ModelInfo {
   int32_t vocab_size = 0;
   int32_t context_length = 0;
   std::string dtype;
+  std::string device;  // "cpu", or the CUDA device's name
   int32_t block_size = 0;
   int64_t block_bytes = 0;
   int64_t kv_pool_bytes = 0;

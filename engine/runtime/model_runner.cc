@@ -1,38 +1,110 @@
 #include "engine/runtime/model_runner.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "engine/base/catch_exceptions.h"
 #include "engine/base/status.h"
+#include "engine/kernels/cuda_device.h"
 #include "engine/kernels/kernel_threads.h"
+#include "engine/kernels/paged_attention.h"
 
 namespace windowkv {
 
+namespace {
+
+// What reading a prompt takes beside its cache: the residual stream, one layer's keys and values,
+// and the largest activations of a chunk.
+int64_t PrefillBytes(const ModelRunner::Config& config, int64_t tokens) {
+  const LlamaConfig& model = config.model;
+  const int64_t width = int64_t{model.num_heads} * model.head_dim;
+  const int64_t kv_width = int64_t{model.num_kv_heads} * model.head_dim;
+  const int64_t token_elements = model.hidden_size + 2 * kv_width;
+  const int64_t row_elements =
+      2 * model.hidden_size + 2 * width + 2 * kv_width + int64_t{3} * model.intermediate_size;
+  const int64_t rows = std::min<int64_t>(tokens, config.prefill_chunk);
+  return (tokens * token_elements + rows * row_elements) *
+         static_cast<int64_t>(c10::elementSize(config.dtype));
+}
+
+// All that is free but for the activations of two long prompts and what libraries take.
+int64_t PoolBytesOf(const ModelRunner::Config& config) {
+  constexpr int64_t kLongPrompt = 32768;
+  constexpr int64_t kLibraries = int64_t{1} << 30;
+  const int64_t tokens = std::min<int64_t>(config.model.context_length, kLongPrompt);
+  const int64_t kept_free = 2 * PrefillBytes(config, tokens) + kLibraries;
+  return CudaDeviceMemory(config.device).free_bytes - kept_free;
+}
+
+absl::StatusOr<KvCacheStore> MakeStore(const ModelRunner::Config& config) {
+  const int64_t pool_bytes = config.kv_pool_bytes == 0 && config.device.is_cuda()
+                                 ? PoolBytesOf(config)
+                                 : config.kv_pool_bytes;
+  return KvCacheStore::Create({config.model.num_layers, config.model.num_kv_heads,
+                               config.model.head_dim, config.block_size, pool_bytes, config.dtype,
+                               config.device});
+}
+
+absl::Status CheckDevice(const ModelRunner::Config& config) {
+  if (!config.device.is_cuda() || HasPagedAttentionCuda(config.model.head_dim, config.dtype)) {
+    return absl::OkStatus();
+  }
+  return absl::UnimplementedError(
+      absl::StrCat(config.model_dir, "/config.json: head_dim is ", config.model.head_dim,
+                   ", the CUDA kernels take heads of up to 512 bytes in multiples of 16"));
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<ModelRunner>> ModelRunner::Create(const Config& config) {
+  WINDOWKV_RETURN_IF_ERROR(CheckDevice(config));
   std::unique_ptr<ModelRunner> runner;
-  absl::Status loaded;
+  absl::Status made;
   WINDOWKV_RETURN_IF_ERROR(CatchExceptions([&] {
     c10::InferenceMode guard;
-    absl::StatusOr<KvCacheStore> store = KvCacheStore::Create(
-        {config.model.num_layers, config.model.num_kv_heads, config.model.head_dim,
-         config.block_size, config.kv_pool_bytes, config.dtype});
-    absl::StatusOr<LlamaModel> model =
-        store.ok() ? LlamaModel::Load(config.model_dir, config.model, config.dtype)
-                   : absl::StatusOr<LlamaModel>(store.status());
+    if (config.device.is_cuda()) UseCudaDevice(config.device);
+    absl::StatusOr<LlamaModel> model = LlamaModel::Load(
+        config.model_dir, config.model, at::TensorOptions(config.device).dtype(config.dtype));
+    if (config.device.is_cuda()) SynchronizeCuda();
+    // After the weights, which decide what is left for the pool.
+    absl::StatusOr<KvCacheStore> store =
+        model.ok() ? MakeStore(config) : absl::StatusOr<KvCacheStore>(model.status());
     ReleaseKernelThreads();
-    loaded = model.status();
-    if (!loaded.ok()) return;
-    runner.reset(new ModelRunner(config, *std::move(model), *std::move(store)));
+    made = store.status();
+    if (made.ok()) runner.reset(new ModelRunner(config, *std::move(model), *std::move(store)));
   }));
-  WINDOWKV_RETURN_IF_ERROR(loaded);
+  WINDOWKV_RETURN_IF_ERROR(made);
   return runner;
+}
+
+ModelRunner::ModelRunner(const Config& config, LlamaModel model, KvCacheStore store)
+    : config_(config), model_(std::move(model)), store_(std::move(store)) {
+  if (config.device.is_cuda()) {
+    model_.CaptureDecodeSteps(config.capture_decode, config.block_size);
+  }
+}
+
+at::Tensor ModelRunner::OnHost(const at::Tensor& logits) {
+  if (logits.is_cpu()) return logits;
+  const int64_t rows = logits.size(0);
+  if (!host_logits_.defined() || host_logits_.size(0) < rows) {
+    host_logits_ =
+        at::empty({rows, logits.size(1)}, at::TensorOptions(at::kFloat).pinned_memory(true));
+  }
+  at::Tensor host = host_logits_.slice(0, 0, rows);
+  host.copy_(logits, /*non_blocking=*/true);
+  SynchronizeCuda();
+  return host;
 }
 
 void ModelRunner::PrepareThread() {
   if (config_.num_threads > 0) at::set_num_threads(config_.num_threads);
+  if (config_.device.is_cuda()) UseCudaDevice(config_.device);
 }
 
 std::vector<PrefillSlice> ModelRunner::PlanSlices(const CachePlan& plan) const {
@@ -64,7 +136,11 @@ absl::StatusOr<std::optional<at::Tensor>> ModelRunner::Prefill(const PrefillWork
     for (size_t slice = sequence.slices_done; slice < end; ++slice) {
       model_.RunPrefillSlice(reading.slices[slice], reading.state, store_, *sequence.cache);
     }
-    if (end == reading.slices.size()) logits = model_.PrefillLogits(reading.state);
+    if (end == reading.slices.size()) {
+      logits = OnHost(model_.PrefillLogits(reading.state));
+    } else if (config_.device.is_cuda()) {
+      SynchronizeCuda();  // what the slices took is the scheduler's measure
+    }
   });
   if (!status.ok() || logits) Forget(&sequence);
   WINDOWKV_RETURN_IF_ERROR(status);
@@ -81,7 +157,7 @@ absl::StatusOr<at::Tensor> ModelRunner::Decode(const std::vector<Sequence*>& bat
     for (Sequence* sequence : batch) {
       rows.push_back({sequence->next_token(), sequence->next_position(), &*sequence->cache});
     }
-    logits = model_.Decode(rows, store_);
+    logits = OnHost(model_.Decode(rows, store_));
   });
   for (Sequence* sequence : batch) {
     if (status.ok()) {

@@ -22,10 +22,12 @@ class ModelRunner final : public BatchRunner {
     std::string model_dir;
     LlamaConfig model;
     at::ScalarType dtype = at::kFloat;
-    int64_t kv_pool_bytes = 0;
+    at::Device device = at::kCPU;
+    int64_t kv_pool_bytes = 0;  // 0: what a CUDA device has left beside weights and activations
     int32_t block_size = 16;
     int32_t prefill_chunk = 512;
-    int32_t num_threads = 1;  // of the thread that runs batches; 0: as they are
+    int32_t num_threads = 1;     // of the thread that runs batches; 0: as they are
+    bool capture_decode = true;  // decode steps as CUDA graphs
   };
   static absl::StatusOr<std::unique_ptr<ModelRunner>> Create(const Config& config);
 
@@ -43,8 +45,9 @@ class ModelRunner final : public BatchRunner {
     std::vector<PrefillSlice> slices;
   };
 
-  ModelRunner(const Config& config, LlamaModel model, KvCacheStore store)
-      : config_(config), model_(std::move(model)), store_(std::move(store)) {}
+  ModelRunner(const Config& config, LlamaModel model, KvCacheStore store);
+  // The same values where the engine thread reads them, once they have been computed.
+  at::Tensor OnHost(const at::Tensor& logits);
   std::vector<PrefillSlice> PlanSlices(const CachePlan& plan) const;
   Reading& ReadingOf(const Sequence& sequence);
 
@@ -52,6 +55,7 @@ class ModelRunner final : public BatchRunner {
   LlamaModel model_;
   KvCacheStore store_;
   std::unordered_map<const Sequence*, Reading> reading_;
+  at::Tensor host_logits_;  // [batch, vocab_size] in pinned memory, for a CUDA device
 };
 
 }  // namespace windowkv

@@ -1,5 +1,6 @@
 #include "engine/weights/checkpoint.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -36,6 +37,14 @@ at::ScalarType ScalarTypeOf(WeightDtype dtype) {
 
 std::string ShapeText(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
+}
+
+// Several threads fault a mapped file in faster than one.
+void CopyBytes(const void* from, int64_t bytes, char* to) {
+  constexpr int64_t kGrain = int64_t{4} << 20;
+  at::parallel_for(0, bytes, kGrain, [&](int64_t begin, int64_t end) {
+    std::memcpy(to + begin, static_cast<const char*>(from) + begin, end - begin);
+  });
 }
 
 bool Exists(const std::string& path) {
@@ -136,7 +145,7 @@ bool Checkpoint::Has(std::string_view name) const { return tensors_.find(name) !
 
 absl::StatusOr<at::Tensor> Checkpoint::Load(std::string_view name,
                                             const std::vector<int64_t>& shape,
-                                            at::ScalarType dtype) const {
+                                            const at::TensorOptions& options) const {
   const auto it = tensors_.find(name);
   if (it == tensors_.end()) {
     return absl::NotFoundError(absl::StrCat(dir_, ": tensor \"", ToAbsl(name),
@@ -156,10 +165,13 @@ absl::StatusOr<at::Tensor> Checkpoint::Load(std::string_view name,
   }
   at::Tensor loaded;
   const absl::Status status = CatchExceptions([&] {
-    // Copied before it is converted, since the file may hold it unaligned.
-    const at::Tensor stored = at::empty(shape, ScalarTypeOf(view->dtype));
-    if (view->bytes > 0) std::memcpy(stored.mutable_data_ptr(), view->data, view->bytes);
-    loaded = stored.to(dtype);
+    // Copied before it is converted, since the file may hold it unaligned; into pinned memory for a
+    // device, which then reads it while the next tensor comes out of the file.
+    const bool to_device = options.device().is_cuda();
+    const at::Tensor stored =
+        at::empty(shape, at::TensorOptions(ScalarTypeOf(view->dtype)).pinned_memory(to_device));
+    CopyBytes(view->data, view->bytes, static_cast<char*>(stored.mutable_data_ptr()));
+    loaded = stored.to(options.device(), /*non_blocking=*/to_device).to(options.dtype());
   });
   if (!status.ok()) return Annotate(status, place);
   return loaded;

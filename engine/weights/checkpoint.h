@@ -27,11 +27,12 @@ class Checkpoint {
 
   bool Has(std::string_view name) const;
 
-  // A copy of the tensor in `dtype` (float32 or bfloat16), contiguous, with its shape checked.
+  // A copy of the tensor with the options' dtype (float32 or bfloat16) on their device, contiguous,
+  // with its shape checked. On a CUDA device it is there for what the calling thread starts next.
   // NOT_FOUND: no such tensor. DATA_LOSS: another shape, or stored as something else than F32, F16
   // or BF16.
   absl::StatusOr<at::Tensor> Load(std::string_view name, const std::vector<int64_t>& shape,
-                                  at::ScalarType dtype) const;
+                                  const at::TensorOptions& options) const;
 
   // The dtype most weights are stored in.
   WeightDtype dtype() const { return dtype_; }

@@ -28,7 +28,6 @@ constexpr char kProgram[] = "windowkv-generation";
 
 struct GenerationFlags {
   EngineConfig engine;
-  std::string device = "cpu";
   absl::Duration health_timeout = absl::Seconds(8);
   absl::Duration slow_reader_timeout = absl::Seconds(60);
 };
@@ -63,18 +62,25 @@ void AddModelFlags(CLI::App* app, GenerationFlags* flags) {
                            {"float32", ComputeDtype::kFloat32},
                            {"bfloat16", ComputeDtype::kBfloat16}},
                           "Number format of the computation; auto takes what is fastest on this "
-                          "processor for the checkpoint");
-  app->add_option("--device", flags->device, "Where the model runs")->check(CLI::IsMember({"cpu"}));
+                          "device for the checkpoint");
+  app->add_option(
+      "--device", engine->device,
+      "Where the model runs: cpu, cuda, cuda:N, or auto, which takes a CUDA device when "
+      "this program can and there is one");
+  app->add_option("--cuda-graphs", engine->cuda_graphs,
+                  "Launch each decode step on a CUDA device as one captured graph");
   app->add_option("--threads", engine->num_threads,
                   "Threads for the model's operations; 0: one per core")
       ->check(CLI::Range(0, 1024));
 }
 
 void AddCapacityFlags(CLI::App* app, EngineConfig* engine) {
-  app->add_option("--kv-pool-bytes", engine->kv_pool_bytes,
-                  "Memory for KV blocks; units such as 4GiB are understood")
+  app->add_option(
+         "--kv-pool-bytes", engine->kv_pool_bytes,
+         "Memory for KV blocks; units such as 4GiB are understood; 0: 1GiB on the CPU, on a "
+         "CUDA device what weights and activations leave free")
       ->transform(CLI::AsSizeValue(false))
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 50));
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 50));
   app->add_option("--block-size", engine->block_size, "Tokens per KV block")
       ->check(CLI::Range(1, 1024));
   app->add_option("--max-running", engine->max_running, "Requests read or decoded at once")
@@ -88,8 +94,8 @@ void AddCapacityFlags(CLI::App* app, EngineConfig* engine) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
   app->add_option("--prefill-chunk", engine->prefill_chunk,
                   "Prompt rows of one layer in a prefill slice, the least that is read between two "
-                  "decode steps")
-      ->check(CLI::Range(1, 1 << 20));
+                  "decode steps; 0: 512 on the CPU, 4096 on a CUDA device")
+      ->check(CLI::Range(0, 1 << 20));
 }
 
 void AddSchedulingFlags(ServerFlags* server, EngineConfig* engine) {
@@ -204,6 +210,7 @@ int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSi
                          .block_size = info.block_size});
   logger->Info("model loaded", {{"model", info.name},
                                 {"dtype", info.dtype},
+                                {"device", info.device},
                                 {"context_length", info.context_length},
                                 {"kv_pool_bytes", info.kv_pool_bytes}});
   SlowReaders slow_readers(flags.slow_reader_timeout, [&metrics] { metrics.OnSlowReader(); });

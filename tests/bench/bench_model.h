@@ -48,9 +48,16 @@ class BenchModel {
   // Runs on the calling thread, with `threads` threads.
   BenchModel(const std::string& dir, at::ScalarType dtype, int threads, int32_t block_size = 16,
              int32_t prefill_chunk = 512)
-      : config_(OrDie(LoadLlamaConfig(dir))) {
-    runner_ = OrDie(ModelRunner::Create(
-        {dir, config_, dtype, int64_t{1} << 30, block_size, prefill_chunk, threads}));
+      : BenchModel(ModelRunner::Config{.model_dir = dir,
+                                       .model = OrDie(LoadLlamaConfig(dir)),
+                                       .dtype = dtype,
+                                       .kv_pool_bytes = int64_t{1} << 30,
+                                       .block_size = block_size,
+                                       .prefill_chunk = prefill_chunk,
+                                       .num_threads = threads}) {}
+
+  explicit BenchModel(const ModelRunner::Config& config) : config_(config.model) {
+    runner_ = OrDie(ModelRunner::Create(config));
     runner_->PrepareThread();
     manager_ = std::make_unique<KvCacheManager>(runner_->cache_geometry());
   }

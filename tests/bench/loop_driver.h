@@ -2,8 +2,10 @@
 #define WINDOWKV_TESTS_BENCH_LOOP_DRIVER_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -98,6 +100,37 @@ class LoopDriver {
   TimedRunner* runner_ = nullptr;
   std::unique_ptr<EngineLoop> loop_;
 };
+
+inline double Percentile99(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<size_t>(0.99 * static_cast<double>(values.size() - 1))];
+}
+
+// The seconds between tokens of `count` streams, alone or while other prompts keep coming, one at a
+// time.
+inline std::vector<double> GapsOfStreams(LoopDriver& driver, int count, const LoopRequest& stream,
+                                         const std::optional<LoopRequest>& arriving) {
+  std::atomic<bool> stop{false};
+  std::vector<std::vector<absl::Duration>> times(static_cast<size_t>(count));
+  std::vector<std::thread> threads;
+  for (auto& own : times) {
+    threads.emplace_back([&] { own = LoopDriver::ReadAll(*driver.Add(stream)); });
+  }
+  std::thread arrivals([&] {
+    while (arriving && !stop) LoopDriver::ReadAll(*driver.Add(*arriving));
+  });
+  for (std::thread& thread : threads) thread.join();
+  stop = true;
+  arrivals.join();
+  std::vector<double> gaps;
+  for (const auto& own : times) {
+    // The streams' own prompts are read one after the other at the start.
+    for (size_t i = 51; i < own.size(); ++i) {
+      gaps.push_back(absl::ToDoubleSeconds(own[i] - own[i - 1]));
+    }
+  }
+  return gaps;
+}
 
 }  // namespace windowkv::bench
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,11 +32,6 @@ void Row(const std::string& what, double value, const std::string& unit, bool at
   std::cout << absl::StrFormat("| %-66s | %8.3f %-3s | %s %-6.3g | %s |\n", what, value, unit,
                                at_least ? ">=" : "<=", bound, holds ? "holds" : "MISSED")
             << std::flush;
-}
-
-double Percentile99(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(0.99 * static_cast<double>(values.size() - 1))];
 }
 
 // Milliseconds per step besides the model's work, with a model that does next to nothing but gives
@@ -110,46 +106,13 @@ void MeasureThroughput(const Options& options) {
   }
 }
 
-std::vector<double> Gaps(const std::vector<absl::Duration>& times) {
-  std::vector<double> gaps;
-  for (size_t i = 1; i < times.size(); ++i) {
-    gaps.push_back(absl::ToDoubleSeconds(times[i] - times[i - 1]));
-  }
-  return gaps;
-}
-
-// The gaps between tokens of sixteen streams, alone or while prompts of 8,000 tokens keep coming.
-std::vector<double> GapsOfStreams(LoopDriver& driver, bool prompts_arrive) {
-  std::atomic<bool> stop{false};
-  std::vector<std::vector<absl::Duration>> times(16);
-  std::vector<std::thread> threads;
-  for (auto& own : times) {
-    threads.emplace_back([&] {
-      own = LoopDriver::ReadAll(*driver.Add({200, 400, CachePolicy::kWindowKv, 256}));
-    });
-  }
-  std::thread arrivals([&] {
-    while (prompts_arrive && !stop) {
-      LoopDriver::ReadAll(*driver.Add({8000, 1, CachePolicy::kWindowKv, 256}));
-    }
-  });
-  for (std::thread& thread : threads) thread.join();
-  stop = true;
-  arrivals.join();
-  std::vector<double> gaps;
-  for (const auto& own : times) {
-    // The streams' own prompts are read one after the other at the start.
-    std::vector<double> some = Gaps(own);
-    gaps.insert(gaps.end(), some.begin() + 50, some.end());
-  }
-  return gaps;
-}
-
 void MeasureInterTokenLatency(const Options& options) {
   DemoEngine engine(options);
-  const double idle = Percentile99(GapsOfStreams(engine.driver(), false));
+  const LoopRequest stream{200, 400, CachePolicy::kWindowKv, 256};
+  const LoopRequest prompt{8000, 1, CachePolicy::kWindowKv, 256};
+  const double idle = Percentile99(GapsOfStreams(engine.driver(), 16, stream, std::nullopt));
   engine.driver().runner().Reset();
-  const double busy = Percentile99(GapsOfStreams(engine.driver(), true));
+  const double busy = Percentile99(GapsOfStreams(engine.driver(), 16, stream, prompt));
   const double slice = absl::ToDoubleSeconds(engine.driver().runner().times().longest_slice);
   Row("p99 gap of 16 streams while 8k prompts arrive, of 2x idle and a slice",
       busy / (2 * idle + slice), "", /*at_least=*/false, 1);

@@ -6,10 +6,13 @@
 #include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
 #include <random>
 #include <string>
+#include <vector>
+
+#include "engine/kernels/cuda_device.h"
 
 namespace windowkv {
 
@@ -19,8 +22,15 @@ struct KernelTarget {
   at::ScalarType dtype = at::kFloat;
 };
 
-inline constexpr std::array<KernelTarget, 2> kKernelTargets = {
-    KernelTarget{at::kCPU, at::kFloat}, KernelTarget{at::kCPU, at::kBFloat16}};
+// Those of this machine.
+inline std::vector<KernelTarget> KernelTargets() {
+  std::vector<KernelTarget> targets = {{at::kCPU, at::kFloat}, {at::kCPU, at::kBFloat16}};
+  if (CudaDeviceCount() > 0) {
+    targets.push_back({at::kCUDA, at::kFloat});
+    targets.push_back({at::kCUDA, at::kBFloat16});
+  }
+  return targets;
+}
 
 inline std::string KernelTargetName(const ::testing::TestParamInfo<KernelTarget>& info) {
   return std::string(info.param.device == at::kCPU ? "Cpu" : "Cuda") +
@@ -47,9 +57,19 @@ class KernelTest : public ::testing::TestWithParam<KernelTarget> {
 
   at::Tensor Empty(at::IntArrayRef shape) const { return at::empty(shape, Options()); }
 
+  at::TensorOptions Floats() const { return Options().dtype(at::kFloat); }
+  at::Tensor Ints(const std::vector<int32_t>& values) const {
+    at::Tensor x = at::empty({static_cast<int64_t>(values.size())}, at::kInt);
+    std::copy(values.begin(), values.end(), x.mutable_data_ptr<int32_t>());
+    return x.to(GetParam().device);
+  }
+
+  bool OnCuda() const { return GetParam().device == at::kCUDA; }
+
   // `sum_error`: what the terms of a sum may add to the error in float32.
-  void ExpectClose(const at::Tensor& actual, const at::Tensor& expected, double sum_error = 2e-6) {
-    ASSERT_EQ(actual.sizes(), expected.sizes());
+  void ExpectClose(const at::Tensor& actual, const at::Tensor& reference, double sum_error = 2e-6) {
+    ASSERT_EQ(actual.sizes(), reference.sizes());
+    const at::Tensor expected = reference.to(at::kCPU);
     const double rounding = actual.scalar_type() == at::kBFloat16 ? 0x1.0p-8 : 0x1.0p-22;
     const at::Tensor error = (actual.to(at::kCPU, at::kDouble) - expected).abs();
     const at::Tensor allowed = expected.abs() * rounding + sum_error;

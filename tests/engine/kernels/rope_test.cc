@@ -3,6 +3,7 @@
 #include <cmath>
 #include <complex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/engine/kernels/kernel_test.h"
@@ -43,7 +44,7 @@ class RopeTest : public KernelTest {
   // x: [rows, heads * head_dim]; each pair of halves is a complex number, turned by e^(i angle).
   static at::Tensor Rotated(const at::Tensor& x, const std::vector<int32_t>& positions,
                             int64_t head_dim) {
-    const at::Tensor in = x.to(at::kDouble).contiguous();
+    const at::Tensor in = x.to(at::kCPU, at::kDouble).contiguous();
     at::Tensor out = at::empty(in.sizes(), in.options());
     const double* from = in.const_data_ptr<double>();
     double* to = out.mutable_data_ptr<double>();
@@ -67,14 +68,11 @@ class RopeTest : public KernelTest {
     return Empty({rows, 2, shape.num_kv_heads, kSlots, shape.head_dim}).fill_(kUntouched);
   }
 
-  static std::vector<KvRow> Targets(const at::Tensor& store) {
-    std::vector<KvRow> targets;
-    for (int64_t row = 0; row < store.size(0); ++row) {
-      const at::Tensor slot = store.select(0, row).select(2, kSlot);
-      targets.push_back(
-          {slot.select(0, 0).mutable_data_ptr(), slot.select(0, 1).mutable_data_ptr()});
-    }
-    return targets;
+  // Rows of the store as a destination: slot kSlot of each.
+  static KvDestination Rows(const at::Tensor& store) {
+    at::Tensor k = store.select(3, kSlot).select(1, 0);
+    at::Tensor v = store.select(3, kSlot).select(1, 1);
+    return KvDestination::Rows(k, v);
   }
 
   void ExpectStored(const at::Tensor& store, const at::Tensor& k, const at::Tensor& v) {
@@ -104,8 +102,9 @@ class RopeTest : public KernelTest {
     const std::vector<int32_t> positions = Positions(rows);
     at::Tensor q_out = in_place ? qkv.slice(1, 0, q_width) : Empty({rows, q_width});
     const at::Tensor store = Store(rows, shape);
-    RopeAndStore(qkv, Table(shape.head_dim), positions.data(), shape.num_heads, shape.num_kv_heads,
-                 q_out, Targets(store), kSlots * shape.head_dim);
+    RopeAndStore(qkv, Table(shape.head_dim).to(GetParam().device),
+                 Ints(positions).const_data_ptr<int32_t>(), shape.num_heads, shape.num_kv_heads,
+                 q_out, Rows(store));
     ExpectClose(q_out, Rotated(original.slice(1, 0, q_width), positions, shape.head_dim));
     const at::Tensor k = original.slice(1, q_width, q_width + kv_width);
     ExpectStored(store, Rotated(k, positions, shape.head_dim),
@@ -132,7 +131,36 @@ TEST_P(RopeTest, QueriesOrKeysAloneCanBeTurned) {
   ExpectRotatesAndStores({4, 0, 24}, 5, /*in_place=*/false);
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, RopeTest, ::testing::ValuesIn(kKernelTargets), KernelTargetName);
+TEST_P(RopeTest, KeysAndValuesGoToTheNewestSlotOfEachRowsCache) {
+  constexpr int64_t kBlockSize = 4;
+  const Shape shape{2, 2, 16};
+  at::Tensor pool = Empty({6, 2, shape.num_kv_heads, kBlockSize, shape.head_dim}).fill_(kUntouched);
+  // The second of two layers; its last row is padding.
+  const at::Tensor lengths = Ints({1, 4, 7, 0});
+  const at::Tensor tables = Ints({9, 9, 9, 9, 9, 9, 9, 9, 3, 9, 1, 9, 5, 0, 9, 9});
+  const at::Tensor stride = Ints({2});
+  const PagedCaches caches{lengths.const_data_ptr<int32_t>(), tables.const_data_ptr<int32_t>(),
+                           stride.const_data_ptr<int32_t>(), /*first_row=*/4};
+  const std::vector<int32_t> positions = {250, 3, 77, 0};
+  const at::Tensor qkv = Random({4, 6 * shape.head_dim});
+  at::Tensor q = Empty({4, 2 * shape.head_dim});
+  RopeAndStore(qkv, Table(shape.head_dim).to(GetParam().device),
+               Ints(positions).const_data_ptr<int32_t>(), 2, 2, q,
+               KvDestination::NewestSlots(pool, caches));
+  const at::Tensor k = Rotated(qkv.slice(1, 32, 64), positions, shape.head_dim);
+  const std::vector<std::pair<int64_t, int64_t>> slots = {{3, 0}, {1, 3}, {0, 2}};
+  for (size_t row = 0; row < slots.size(); ++row) {
+    const auto& [block, slot] = slots[row];
+    const auto index = static_cast<int64_t>(row);
+    at::Tensor place = pool.select(0, block).select(2, slot);  // [2, num_kv_heads, head_dim]
+    ExpectClose(place.select(0, 0).reshape({-1}), k.select(0, index));
+    EXPECT_TRUE(place.select(0, 1).reshape({-1}).equal(qkv.select(0, index).slice(0, 64)));
+    place.fill_(kUntouched);
+  }
+  EXPECT_TRUE((pool == kUntouched).all().item<bool>());
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, RopeTest, ::testing::ValuesIn(KernelTargets()), KernelTargetName);
 
 }  // namespace
 }  // namespace windowkv

@@ -38,7 +38,7 @@ TEST_P(SwiGluTest, LargeGatesNeitherOverflowNorBecomeNaN) {
   ExpectClose(out, Expected(gate_up));
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, SwiGluTest, ::testing::ValuesIn(kKernelTargets),
+INSTANTIATE_TEST_SUITE_P(Targets, SwiGluTest, ::testing::ValuesIn(KernelTargets()),
                          KernelTargetName);
 
 }  // namespace

@@ -20,7 +20,7 @@ inline at::Tensor CausalLogits(const at::Tensor& q, const at::Tensor& k, double 
   const at::Tensor keys =
       k.to(at::kDouble).transpose(0, 1).repeat_interleave(group, 0).transpose(1, 2);
   const at::Tensor future =
-      at::ones({rows, k.size(0)}, at::TensorOptions().dtype(at::kBool)).triu(k.size(0) - rows + 1);
+      at::ones({rows, k.size(0)}, k.options().dtype(at::kBool)).triu(k.size(0) - rows + 1);
   return (q.to(at::kDouble).transpose(0, 1).matmul(keys) * scale)
       .masked_fill(future, -std::numeric_limits<double>::infinity());
 }

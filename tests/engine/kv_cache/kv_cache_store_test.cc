@@ -47,7 +47,6 @@ TEST(KvCacheStoreTest, ThePoolHasAsManyBlocksAsFitIntoItsBytes) {
   EXPECT_EQ(store.geometry().num_layers, kLayers);
   EXPECT_EQ(store.pool().sizes().vec(),
             (std::vector<int64_t>{10, 2, kKvHeads, kBlockSize, kHeadDim}));
-  EXPECT_EQ(store.head_stride(), kBlockSize * kHeadDim);
 }
 
 TEST(KvCacheStoreTest, APoolOfLessThanABlockPerLayerIsInvalid) {
@@ -87,20 +86,6 @@ TEST_P(KvCacheStoreDtypeTest, BlocksHoldTheKeptPositionsInOrder) {
     const at::Tensor slot = SlotOf(store, *cache, 1, i);
     EXPECT_TRUE(slot.select(0, 0).equal(k.select(0, positions[i]))) << "token " << i;
     EXPECT_TRUE(slot.select(0, 1).equal(v.select(0, positions[i]))) << "token " << i;
-  }
-}
-
-TEST_P(KvCacheStoreDtypeTest, TheNewestSlotIsTheLastTokensPlace) {
-  KvCacheStore store = *KvCacheStore::Create(Config(GetParam(), 20));
-  KvCacheManager manager(store.geometry());
-  std::optional<SequenceKvCache> cache = manager.Admit(*manager.Plan(CacheConfig{}, 20, 4));
-  cache->Grow(0, 6);  // so that the layers' blocks differ
-  for (int32_t length = 1; length <= 10; ++length) {
-    cache->Grow(1, 1);
-    const KvRow row = store.NewestSlot(*cache, 1);
-    const at::Tensor slot = SlotOf(store, *cache, 1, length - 1);
-    EXPECT_EQ(row.key, slot.select(0, 0).mutable_data_ptr()) << "length " << length;
-    EXPECT_EQ(row.value, slot.select(0, 1).mutable_data_ptr()) << "length " << length;
   }
 }
 

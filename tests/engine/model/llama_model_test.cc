@@ -132,10 +132,13 @@ TEST(LlamaModelGoldenTest, DecodingAfterWindowKvEqualsThePlainReference) {
 TEST(LlamaModelTest, LogitsOfARowDoNotDependOnTheBatch) {
   const std::string dir = testing::SourceDir() + "/deploy/models/demo_llama";
   for (at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
-    LlamaModel model = *LlamaModel::Load(dir, *LoadLlamaConfig(dir), dtype);
+    const at::Device device = testing::TestDevice();
+    if (device.is_cuda() && dtype == at::kBFloat16) continue;  // see LlamaModel::Decode
+    LlamaModel model =
+        *LlamaModel::Load(dir, *LoadLlamaConfig(dir), at::TensorOptions(device).dtype(dtype));
     KvCacheStore store =
         *KvCacheStore::Create({model.config().num_layers, model.config().num_kv_heads,
-                               model.config().head_dim, 16, int64_t{64} << 20, dtype});
+                               model.config().head_dim, 16, int64_t{64} << 20, dtype, device});
     KvCacheManager manager(store.geometry());
     std::vector<SequenceKvCache> caches;
     std::vector<DecodeRow> rows;
@@ -155,7 +158,7 @@ TEST(LlamaModelTest, LogitsOfARowDoNotDependOnTheBatch) {
     // Odd rows alone, their even twins together.
     std::vector<DecodeRow> together;
     for (size_t i = 0; i < rows.size(); i += 2) together.push_back(rows[i]);
-    const at::Tensor batch = model.Decode(together, store);
+    const at::Tensor batch = model.Decode(together, store).clone();
     for (size_t i = 0; i < together.size(); ++i) {
       const at::Tensor alone = model.Decode({rows[2 * i + 1]}, store);
       EXPECT_TRUE(alone[0].equal(batch[static_cast<int64_t>(i)])) << "row " << i;

@@ -10,6 +10,7 @@
 #include "engine/kv_cache/kv_cache_manager.h"
 #include "engine/kv_cache/kv_cache_store.h"
 #include "engine/model/llama_model.h"
+#include "tests/engine/model/test_device.h"
 #include "tests/testing/golden_file.h"
 
 namespace windowkv::testing {
@@ -18,10 +19,12 @@ namespace windowkv::testing {
 class LoadedModel {
  public:
   explicit LoadedModel(const std::string& dir, int32_t chunk_rows = 64)
-      : model_(*LlamaModel::Load(dir, *LoadLlamaConfig(dir), at::kFloat)),
-        store_(*KvCacheStore::Create({model_.config().num_layers, model_.config().num_kv_heads,
-                                      model_.config().head_dim, /*block_size=*/16,
-                                      /*pool_bytes=*/int64_t{256} << 20, at::kFloat})),
+      : model_(*LlamaModel::Load(dir, *LoadLlamaConfig(dir),
+                                 at::TensorOptions(TestDevice()).dtype(at::kFloat))),
+        store_(
+            *KvCacheStore::Create({model_.config().num_layers, model_.config().num_kv_heads,
+                                   model_.config().head_dim, /*block_size=*/16,
+                                   /*pool_bytes=*/int64_t{256} << 20, at::kFloat, TestDevice()})),
         manager_(store_.geometry()),
         chunk_rows_(chunk_rows) {}
 
@@ -57,7 +60,8 @@ class LoadedModel {
   const SequenceKvCache& cache() const { return *cache_; }
 
  private:
-  static std::vector<float> ToVector(const at::Tensor& logits) {
+  static std::vector<float> ToVector(const at::Tensor& device_logits) {
+    const at::Tensor logits = device_logits.to(at::kCPU);
     const float* data = logits.const_data_ptr<float>();
     return std::vector<float>(data, data + logits.numel());
   }

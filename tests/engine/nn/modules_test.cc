@@ -1,6 +1,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -104,7 +105,7 @@ TEST_P(ModulesTest, EmbeddingLooksUpRows) {
   const Embedding embedding = *Embedding::Load(*checkpoint_, "embed", kVocab, kHidden, GetParam());
   const std::vector<int32_t> ids = {10, 0, 3, 3};
   at::Tensor out = at::empty({4, kHidden}, embedding.weight().options());
-  embedding.Lookup(ids.data(), 4, out);
+  embedding.Lookup(at::tensor(ids, at::kInt), out);
   for (int64_t i = 0; i < 4; ++i) {
     EXPECT_TRUE(out.select(0, i).equal(embedding.weight().select(0, ids[i])));
   }
@@ -173,16 +174,25 @@ TEST_P(ModulesTest, LoadingRefusesAnotherShape) {
 TEST_P(ModulesTest, TheFeedForwardPartFollowsItsFormula) {
   const SwiGluMlp mlp =
       *SwiGluMlp::Load(*checkpoint_, "mlp", kHidden, kIntermediate, /*bias=*/true, GetParam());
+  const auto feed_forward = [this](const at::Tensor& x) {
+    const at::Tensor gate = Affine(x, "mlp.gate_proj");
+    return Affine(gate * gate.sigmoid() * Affine(x, "mlp.up_proj"), "mlp.down_proj");
+  };
   const at::Tensor x = Input(5);
-  const at::Tensor gate = Affine(x, "mlp.gate_proj");
-  const at::Tensor activated = gate * gate.sigmoid() * Affine(x, "mlp.up_proj");
   at::Tensor residual = Random(random_, {5, kHidden}).to(GetParam());
-  const at::Tensor expected = Affine(activated, "mlp.down_proj") + residual.to(at::kDouble);
   at::Tensor decoded = residual.clone();
-  mlp.AddDecodeForward(x, decoded);
+  const at::Tensor expected = feed_forward(x) + residual.to(at::kDouble);
   mlp.AddForward(x, residual);
   ExpectClose(residual, expected);
-  ExpectClose(decoded, expected);
+
+  // A decode step normalises the residual stream itself.
+  const at::Tensor wide = decoded.to(at::kDouble);
+  const at::Tensor norm = Random(random_, {kHidden}).to(GetParam());
+  const at::Tensor normed =
+      wide / (wide.square().mean(-1, /*keepdim=*/true) + 1e-5).sqrt() * norm.to(at::kDouble);
+  const at::Tensor expected_decoded = feed_forward(normed) + wide;
+  mlp.AddNormedDecodeForward(norm, 1e-5f, decoded);
+  ExpectClose(decoded, expected_decoded);
 }
 
 INSTANTIATE_TEST_SUITE_P(Dtypes, ModulesTest, ::testing::Values(at::kFloat, at::kBFloat16),

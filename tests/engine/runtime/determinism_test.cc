@@ -59,7 +59,7 @@ TEST_F(DeterminismTest, RequestsGiveTheSameTokensAloneAndInRandomMixes) {
           << "request " << order[place] << " in mix " << mix;
     }
   }
-  EXPECT_GT(metrics_.seen().most_decoded, 8);
+  EXPECT_GT(metrics_.seen().most_decoded, 4);
 }
 
 }  // namespace

@@ -1,0 +1,46 @@
+#include "engine/kernels/cuda_device.h"
+
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
+
+namespace windowkv {
+
+int CudaDeviceCount() { return c10::cuda::device_count(); }
+
+std::string CudaDeviceName(at::Device device) {
+  cudaDeviceProp properties;
+  C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, device.index()));
+  return properties.name;
+}
+
+void UseCudaDevice(at::Device device) {
+  c10::cuda::set_device(device.index());
+  // Graphs can not be captured on the default stream.
+  c10::cuda::setCurrentCUDAStream(
+      c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index()));
+}
+
+void SynchronizeCuda() { c10::cuda::getCurrentCUDAStream().synchronize(); }
+
+int CudaMultiprocessors() {
+  static const int count = [] {
+    int value = 0;
+    C10_CUDA_CHECK(cudaDeviceGetAttribute(&value, cudaDevAttrMultiProcessorCount,
+                                          c10::cuda::current_device()));
+    return value;
+  }();
+  return count;
+}
+
+CudaMemory CudaDeviceMemory(at::Device device) {
+  const c10::cuda::CUDAGuard guard(device);
+  size_t free = 0;
+  size_t total = 0;
+  C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  return {static_cast<int64_t>(free), static_cast<int64_t>(total)};
+}
+
+}  // namespace windowkv

@@ -1,0 +1,34 @@
+#ifndef WINDOWKV_ENGINE_KERNELS_CUDA_DEVICE_H_
+#define WINDOWKV_ENGINE_KERNELS_CUDA_DEVICE_H_
+
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <string>
+
+namespace windowkv {
+
+// The CUDA devices of this machine: none in a build without CUDA, where all else throws, as it does
+// for what LibTorch throws. Thread-safe.
+int CudaDeviceCount();
+
+std::string CudaDeviceName(at::Device device);
+
+// What the calling thread starts from now on runs on `device`, on a stream of its own.
+void UseCudaDevice(at::Device device);
+
+// Waits for what the calling thread has started. Throws what a kernel has failed with.
+void SynchronizeCuda();
+
+// Of the calling thread's device.
+int CudaMultiprocessors();
+
+struct CudaMemory {
+  int64_t free_bytes = 0;
+  int64_t total_bytes = 0;
+};
+CudaMemory CudaDeviceMemory(at::Device device);
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_KERNELS_CUDA_DEVICE_H_

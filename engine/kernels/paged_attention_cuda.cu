@@ -1,0 +1,374 @@
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "engine/kernels/cuda_device.h"
+#include "engine/kernels/cuda_launch.cuh"
+#include "engine/kernels/cuda_values.cuh"
+#include "engine/kernels/dispatch.h"
+#include "engine/kernels/paged_attention.h"
+
+namespace windowkv {
+namespace {
+
+constexpr int kThreads = 128;
+constexpr int kWarps = kThreads / kWarp;
+constexpr int kMaxHeads = 4;  // query heads that share one reading of a KV head
+constexpr int kAhead = 4;     // tokens a lane reads before it uses the first
+constexpr int kMaxParts = 64;
+constexpr int kBlocksPerMultiprocessor = 4;
+constexpr int64_t kMaxArrivals = 1 << 16;
+
+template <typename T>
+struct Args {
+  const T* q;
+  int64_t q_stride;
+  const T* pool;
+  T* out;
+  PagedCaches caches;
+  float* partials;    // [parts, batch, num_heads, head_dim + 2]: sums, maximum, weight
+  int32_t* arrivals;  // [batch, head chunks]
+  int num_heads;
+  int num_kv_heads;
+  int group;
+  int chunks;  // of a group's query heads
+  int block_size;
+  int head_dim;
+  float scale;  // of powers of two
+};
+
+// The softmax over some tokens of kHeads query heads: each lane has its elements of the head.
+template <int kHeads, int kSize>
+struct Softmax {
+  float maximum[kHeads];
+  float weight[kHeads];
+  float sums[kHeads][kSize];
+};
+
+// Factor between two maxima; 0 where nothing was seen yet.
+__device__ inline float Rescale(float from, float to) {
+  return from == -INFINITY ? 0 : exp2f(from - to);
+}
+
+// Adds kAhead tokens per lane group. `scores` of tokens beyond the end are -inf.
+template <int kHeads, typename P>
+__device__ void AddTokens(const float (&scores)[kAhead][kHeads], const P (&values)[kAhead],
+                          Softmax<kHeads, P::kSize>& softmax) {
+#pragma unroll
+  for (int h = 0; h < kHeads; ++h) {
+    float maximum = softmax.maximum[h];
+#pragma unroll
+    for (int t = 0; t < kAhead; ++t) maximum = fmaxf(maximum, scores[t][h]);
+    if (maximum == -INFINITY) continue;
+    const float rescale = Rescale(softmax.maximum[h], maximum);
+    softmax.maximum[h] = maximum;
+    softmax.weight[h] *= rescale;
+#pragma unroll
+    for (int i = 0; i < P::kSize; ++i) softmax.sums[h][i] *= rescale;
+#pragma unroll
+    for (int t = 0; t < kAhead; ++t) {
+      if (scores[t][h] == -INFINITY) continue;  // its values may be no numbers
+      const float weight = exp2f(scores[t][h] - maximum);
+      softmax.weight[h] += weight;
+#pragma unroll
+      for (int i = 0; i < P::kSize; ++i) {
+        softmax.sums[h][i] += weight * ToFloat(values[t].values[i]);
+      }
+    }
+  }
+}
+
+// Of the calling lane, within a head.
+template <typename T, int kLanes>
+__device__ int FirstElement(const Args<T>& a) {
+  constexpr int kSize = Pack<T>::kSize;
+  return min(static_cast<int>(threadIdx.x) % kLanes * kSize, a.head_dim - kSize);
+}
+
+// The tokens [begin, end) of one cache, shared out over the lane groups of the block's warps:
+// kLanes lanes hold one token's head. Lanes beyond its end read its last elements, times zero.
+template <typename T, int kLanes, int kHeads>
+__device__ void AttendTokens(const Args<T>& a, const int32_t* table, int kv_head, int begin,
+                             int end, const float (&q)[kHeads][Pack<T>::kSize],
+                             Softmax<kHeads, Pack<T>::kSize>& softmax) {
+  using P = Pack<T>;
+  constexpr int kTokens = kWarp / kLanes;
+  const int lane = threadIdx.x % kWarp;
+  const int64_t plane = int64_t{a.num_kv_heads} * a.block_size * a.head_dim;
+  const int64_t head = int64_t{kv_head} * a.block_size * a.head_dim + FirstElement<T, kLanes>(a);
+  const int stride = kWarps * kTokens * kAhead;
+  for (int first = begin + threadIdx.x / kWarp * kTokens * kAhead; first < end; first += stride) {
+    P keys[kAhead];
+    P values[kAhead];
+#pragma unroll
+    for (int t = 0; t < kAhead; ++t) {
+      const int token = min(first + t * kTokens + lane / kLanes, end - 1);
+      const T* slot = a.pool + table[token / a.block_size] * 2 * plane + head +
+                      token % a.block_size * a.head_dim;
+      keys[t] = LoadPack(slot);
+      values[t] = LoadPack(slot + plane);
+    }
+    float scores[kAhead][kHeads];
+#pragma unroll
+    for (int t = 0; t < kAhead; ++t) {
+      const bool is_seen = first + t * kTokens + lane / kLanes < end;
+#pragma unroll
+      for (int h = 0; h < kHeads; ++h) {
+        float dot = 0;
+#pragma unroll
+        for (int i = 0; i < P::kSize; ++i) dot += q[h][i] * ToFloat(keys[t].values[i]);
+#pragma unroll
+        for (int step = kLanes / 2; step > 0; step /= 2) {
+          dot += __shfl_xor_sync(0xffffffffU, dot, step);
+        }
+        scores[t][h] = is_seen ? dot : -INFINITY;
+      }
+    }
+    AddTokens(scores, values, softmax);
+  }
+}
+
+// Sums of all lane groups of the block in a fixed order: [kHeads][head_dim + 2], in shared memory.
+template <int kLanes, int kHeads, int kSize>
+__device__ void MergeLaneGroups(const Softmax<kHeads, kSize>& softmax, int head_dim,
+                                float* result) {
+  constexpr int kGroups = kThreads / kLanes;
+  __shared__ float sums[kHeads][kGroups][kLanes * kSize];
+  __shared__ float maxima[kHeads][kGroups];
+  __shared__ float weights[kHeads][kGroups];
+  const int group = threadIdx.x / kLanes;
+  const int first = threadIdx.x % kLanes * kSize;
+#pragma unroll
+  for (int h = 0; h < kHeads; ++h) {
+#pragma unroll
+    for (int i = 0; i < kSize; ++i) sums[h][group][first + i] = softmax.sums[h][i];
+    maxima[h][group] = softmax.maximum[h];
+    weights[h][group] = softmax.weight[h];
+  }
+  __syncthreads();
+  for (int i = threadIdx.x; i < kHeads * (head_dim + 1); i += kThreads) {
+    const int h = i / (head_dim + 1);
+    const int d = i % (head_dim + 1);
+    float maximum = -INFINITY;
+    for (int g = 0; g < kGroups; ++g) maximum = fmaxf(maximum, maxima[h][g]);
+    float sum = 0;
+    for (int g = 0; g < kGroups; ++g) {
+      sum += (d < head_dim ? sums[h][g][d] : weights[h][g]) * Rescale(maxima[h][g], maximum);
+    }
+    float* head = result + h * (head_dim + 2);
+    head[d < head_dim ? d : head_dim + 1] = sum;
+    if (d == head_dim) head[head_dim] = maximum;
+  }
+  __syncthreads();
+}
+
+// True in the block that arrives last of `parts`; it sees what the others wrote.
+__device__ bool ArrivesLast(int32_t* arrivals, int parts) {
+  __shared__ bool is_last;
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    is_last = atomicAdd(arrivals, 1) == parts - 1;
+    if (is_last) *arrivals = 0;
+  }
+  __syncthreads();
+  if (is_last) __threadfence();
+  return is_last;
+}
+
+// The output of a sequence's heads out of their parts. All loads of a step are on their way
+// together.
+template <int kHeads, typename T>
+__device__ void MergeParts(const float* partials, int64_t part_stride, int parts, int heads,
+                           int head_dim, T* out) {
+  __shared__ float maxima[kHeads][kMaxParts];
+  __shared__ float shares[kHeads][kMaxParts];
+  for (int i = threadIdx.x; i < heads * parts; i += kThreads) {
+    const int h = i / parts;
+    const int p = i % parts;
+    const float* part = partials + p * part_stride + h * (head_dim + 2);
+    maxima[h][p] = __ldcg(part + head_dim);
+    shares[h][p] = __ldcg(part + head_dim + 1);
+  }
+  __syncthreads();
+  // A warp for each head.
+  const int lane = threadIdx.x % kWarp;
+  for (int h = threadIdx.x / kWarp; h < heads; h += kWarps) {
+    float maximum = -INFINITY;
+    for (int p = lane; p < parts; p += kWarp) maximum = fmaxf(maximum, maxima[h][p]);
+#pragma unroll
+    for (int step = kWarp / 2; step > 0; step /= 2) {
+      maximum = fmaxf(maximum, __shfl_xor_sync(0xffffffffU, maximum, step));
+    }
+    float weight = 0;
+    for (int p = lane; p < parts; p += kWarp) {
+      maxima[h][p] = Rescale(maxima[h][p], maximum);
+      weight += shares[h][p] * maxima[h][p];
+    }
+    weight = WarpSum(weight);
+    for (int p = lane; p < parts; p += kWarp) shares[h][p] = maxima[h][p] / weight;
+  }
+  __syncthreads();
+  for (int i = threadIdx.x; i < heads * head_dim; i += kThreads) {
+    const int h = i / head_dim;
+    const float* element = partials + h * (head_dim + 2) + i % head_dim;
+    float sum = 0;
+#pragma unroll 8
+    for (int p = 0; p < parts; ++p) sum += __ldcg(element + p * part_stride) * shares[h][p];
+    out[i] = FromFloat<T>(sum);
+  }
+}
+
+// Brings the first keys and values of a part near, a cache line for each thread.
+template <typename T>
+__device__ void Prefetch(const Args<T>& a, const int32_t* table, int kv_head, int begin, int end) {
+  constexpr int kLine = 128 / sizeof(T);
+  const int64_t plane = int64_t{a.num_kv_heads} * a.block_size * a.head_dim;
+  const int lines = max(a.head_dim / kLine, 1);
+  const int token = begin + static_cast<int>(threadIdx.x) / lines;
+  if (token >= end) return;
+  const T* slot = a.pool + table[token / a.block_size] * 2 * plane +
+                  (int64_t{kv_head} * a.block_size + token % a.block_size) * a.head_dim +
+                  static_cast<int>(threadIdx.x) % lines * kLine;
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(slot));
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(slot + plane));
+}
+
+// A block for a sequence, a chunk of one KV head's query heads, and a part of the tokens.
+template <typename T, int kLanes, int kHeads>
+__global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor) Kernel(Args<T> a) {
+  using P = Pack<T>;
+  const int head_dim = a.head_dim;
+  const int sequence = blockIdx.x;
+  // The step's inputs, which no kernel writes, are read while the kernel before this one ends.
+  const int length = a.caches.lengths[sequence];
+  const int32_t* table = a.caches.Table(sequence);
+  const int part_tokens =
+      max((length + static_cast<int>(gridDim.z) - 1) / static_cast<int>(gridDim.z), 32);
+  const int begin = blockIdx.z * part_tokens;
+  const int end = min(begin + part_tokens, length);
+  const int parts = (length + part_tokens - 1) / part_tokens;
+  const int kv_head = blockIdx.y / a.chunks;
+  const int first_in_group = blockIdx.y % a.chunks * kHeads;
+  const int heads = min(kHeads, a.group - first_in_group);
+  const int first_head = kv_head * a.group + first_in_group;
+  Prefetch(a, table, kv_head, begin, end);
+  WaitForInputs();
+  if (begin >= length) return;
+
+  float q[kHeads][P::kSize];
+  Softmax<kHeads, P::kSize> softmax;
+#pragma unroll
+  for (int h = 0; h < kHeads; ++h) {
+    const T* head = a.q + sequence * a.q_stride + (first_head + min(h, heads - 1)) * head_dim;
+    const P pack = LoadPack(head + FirstElement<T, kLanes>(a));
+    const bool has_elements = threadIdx.x % kLanes * P::kSize < head_dim;
+    softmax.maximum[h] = -INFINITY;
+    softmax.weight[h] = 0;
+#pragma unroll
+    for (int i = 0; i < P::kSize; ++i) {
+      q[h][i] = has_elements ? ToFloat(pack.values[i]) * a.scale : 0;
+      softmax.sums[h][i] = 0;
+    }
+  }
+  AttendTokens<T, kLanes, kHeads>(a, table, kv_head, begin, end, q, softmax);
+  __shared__ float merged[kHeads * (kLanes * P::kSize + 2)];
+  MergeLaneGroups<kLanes>(softmax, head_dim, merged);
+
+  T* out = a.out + (int64_t{sequence} * a.num_heads + first_head) * head_dim;
+  if (parts == 1) {
+    for (int i = threadIdx.x; i < heads * head_dim; i += kThreads) {
+      const float* head = merged + i / head_dim * (head_dim + 2);
+      out[i] = FromFloat<T>(head[i % head_dim] / head[head_dim + 1]);
+    }
+    return;
+  }
+  const int64_t part_stride = int64_t{gridDim.x} * a.num_heads * (head_dim + 2);
+  float* partials = a.partials + (int64_t{sequence} * a.num_heads + first_head) * (head_dim + 2);
+  for (int i = threadIdx.x; i < heads * (head_dim + 2); i += kThreads) {
+    partials[blockIdx.z * part_stride + i] = merged[i];
+  }
+  if (ArrivesLast(a.arrivals + sequence * gridDim.y + blockIdx.y, parts)) {
+    MergeParts<kHeads>(partials, part_stride, parts, heads, head_dim, out);
+  }
+}
+
+template <typename T, int kLanes>
+void LaunchHeads(const Args<T>& args, int heads, dim3 grid) {
+  const auto kernel = heads == 1   ? &Kernel<T, kLanes, 1>
+                      : heads == 2 ? &Kernel<T, kLanes, 2>
+                      : heads == 3 ? &Kernel<T, kLanes, 3>
+                                   : &Kernel<T, kLanes, kMaxHeads>;
+  LaunchEarly(kernel, grid, kThreads, 0, args);
+}
+
+template <typename T>
+void Launch(const Args<T>& args, int heads, dim3 grid) {
+  const int packs = args.head_dim / Pack<T>::kSize;
+  if (packs <= 4) return LaunchHeads<T, 4>(args, heads, grid);
+  if (packs <= 8) return LaunchHeads<T, 8>(args, heads, grid);
+  if (packs <= 16) return LaunchHeads<T, 16>(args, heads, grid);
+  LaunchHeads<T, kWarp>(args, heads, grid);
+}
+
+// Into how many parts the caches of a batch are split. float32 splits alike in any batch; bfloat16
+// so that all blocks run at once.
+int64_t Parts(at::ScalarType dtype, int64_t blocks) {
+  constexpr int64_t kFloatParts = 16;
+  if (dtype == at::kFloat) return kFloatParts;
+  const int64_t places = int64_t{CudaMultiprocessors()} * kBlocksPerMultiprocessor;
+  return std::clamp<int64_t>(places / blocks, 1, kMaxParts);
+}
+
+}  // namespace
+
+bool HasPagedAttentionCuda(int64_t head_dim, at::ScalarType dtype) {
+  const int64_t size = kPackBytes / static_cast<int64_t>(c10::elementSize(dtype));
+  return head_dim % size == 0 && head_dim / size <= kWarp;
+}
+
+void PagedAttention::RunCuda(const at::Tensor& q, const at::Tensor& pool, const PagedCaches& caches,
+                             int64_t num_heads, float scale, at::Tensor& out) {
+  const int64_t batch = q.size(0);
+  if (batch == 0) return;
+  const int64_t num_kv_heads = pool.size(2);
+  const int64_t head_dim = pool.size(4);
+  const int64_t group = num_heads / num_kv_heads;
+  const int64_t chunks = (group + kMaxHeads - 1) / kMaxHeads;
+  const int64_t heads = (group + chunks - 1) / chunks;
+  const int64_t blocks = batch * num_kv_heads * chunks;
+  TORCH_CHECK(blocks <= kMaxArrivals, "paged attention on CUDA: batch of ", batch, " is too large");
+  TORCH_CHECK(HasPagedAttentionCuda(head_dim, q.scalar_type()),
+              "paged attention on CUDA: head_dim ", head_dim, " is not supported");
+  if (!arrivals_.defined()) arrivals_ = at::zeros({kMaxArrivals}, q.options().dtype(at::kInt));
+  const int64_t parts = Parts(q.scalar_type(), blocks);
+  at::Tensor partials;
+  if (parts > 1) {
+    partials = at::empty({parts, batch, num_heads, head_dim + 2}, q.options().dtype(at::kFloat));
+  }
+  DispatchDtype(q.scalar_type(), [&](auto type) {
+    using Scalar = decltype(type);
+    using T = typename DeviceTypeOf<Scalar>::type;
+    constexpr float kLog2E = 1.44269504f;
+    const Args<T> args{DeviceData<Scalar>(q),
+                       q.stride(0),
+                       DeviceData<Scalar>(pool),
+                       MutableDeviceData<Scalar>(out),
+                       caches,
+                       parts > 1 ? partials.mutable_data_ptr<float>() : nullptr,
+                       arrivals_.mutable_data_ptr<int32_t>(),
+                       static_cast<int>(num_heads),
+                       static_cast<int>(num_kv_heads),
+                       static_cast<int>(group),
+                       static_cast<int>(chunks),
+                       static_cast<int>(pool.size(3)),
+                       static_cast<int>(head_dim),
+                       scale * kLog2E};
+    Launch(args, static_cast<int>(heads),
+           dim3(static_cast<unsigned>(batch), static_cast<unsigned>(num_kv_heads * chunks),
+                static_cast<unsigned>(parts)));
+  });
+}
+
+}  // namespace windowkv

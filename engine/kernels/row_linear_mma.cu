@@ -1,0 +1,145 @@
+#include "engine/kernels/cuda_launch.cuh"
+#include "engine/kernels/cuda_mma.cuh"
+#include "engine/kernels/cuda_swiglu.cuh"
+#include "engine/kernels/cuda_values.cuh"
+#include "engine/kernels/row_linear_mma.h"
+
+namespace windowkv {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kWarps = kThreads / kWarp;
+constexpr int kFeatures = 16;  // rows of the weight that a block reads
+constexpr int kMaxRows = 8;    // of x in a matrix instruction
+constexpr int kDepth = 32;     // elements of each row that a warp takes at a time
+constexpr int kAhead = 4;      // of these, read before the first is used
+
+using bf16 = __nv_bfloat16;
+
+template <typename Out>
+struct Args {
+  const bf16* x;
+  const bf16* weight;
+  const bf16* bias;  // null: none
+  Out* out;
+  int rows;
+  int in;
+  int out_features;  // of the result: half the weight's rows with swiglu
+  bool accumulate;
+};
+
+__device__ inline uint4 Bits(const Pack<bf16>& pack) {
+  return *reinterpret_cast<const uint4*>(&pack);
+}
+
+// A block computes sixteen output features of all rows: its warps share out the elements of a row,
+// 256 bytes of sixteen of the weight's rows at a time, and add up what they have at the end. Which
+// elements a matrix instruction pairs does not matter to a sum of products, so a lane's two parts
+// of a tile are sixteen neighbouring bytes. With swiglu, eight features: their gates, then their
+// ups.
+template <typename Out, bool kSwiGlu>
+__global__ void __launch_bounds__(kThreads) Kernel(Args<Out> a) {
+  constexpr int kResults = kSwiGlu ? kFeatures / 2 : kFeatures;
+  const int warp = threadIdx.x / kWarp;
+  const int lane = threadIdx.x % kWarp;
+  const int group = lane / 4;  // also the row of x that the lane reads
+  const int part = lane % 4 * 8;
+  const int first = blockIdx.x * kResults;
+  // Beyond the last feature a block computes it again and writes nothing.
+  const int upper = min(first + group, a.out_features - 1);
+  const int lower = kSwiGlu ? a.out_features + upper : min(first + group + 8, a.out_features - 1);
+  const bf16* upper_weight = a.weight + int64_t{upper} * a.in + part;
+  const bf16* lower_weight = a.weight + int64_t{lower} * a.in + part;
+  const bf16* row = a.x + int64_t{group} * a.in + part;
+  float sums[4] = {};
+  bool waited = false;
+  for (int begin = warp * kAhead * kDepth; begin < a.in; begin += kWarps * kAhead * kDepth) {
+    uint4 weights[kAhead][2];
+#pragma unroll
+    for (int ahead = 0; ahead < kAhead; ++ahead) {
+      const int i = begin + ahead * kDepth;
+      if (i >= a.in) break;
+      weights[ahead][0] = Bits(LoadPackOnce(upper_weight + i));
+      weights[ahead][1] = Bits(LoadPackOnce(lower_weight + i));
+    }
+    if (!waited) WaitForInputs();
+    waited = true;
+#pragma unroll
+    for (int ahead = 0; ahead < kAhead; ++ahead) {
+      const int i = begin + ahead * kDepth;
+      if (i >= a.in) break;
+      uint4 x = {};
+      if (group < a.rows) x = *reinterpret_cast<const uint4*>(row + i);
+      const uint4& u = weights[ahead][0];
+      const uint4& l = weights[ahead][1];
+      MultiplyAdd(sums, u.x, l.x, u.y, l.y, x.x, x.y);
+      MultiplyAdd(sums, u.z, l.z, u.w, l.w, x.z, x.w);
+    }
+  }
+  if (!waited) WaitForInputs();
+
+  // [warp][feature][row], a word more per feature so that lanes meet no bank twice.
+  __shared__ float shared[kWarps][kFeatures][kMaxRows + 1];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    shared[warp][group + i / 2 * 8][lane % 4 * 2 + i % 2] = sums[i];
+  }
+  __syncthreads();
+  const int feature = threadIdx.x % kResults;
+  const int of = threadIdx.x / kResults;
+  const int at = first + feature;
+  if (of >= a.rows || at >= a.out_features) return;
+  float result = 0;
+  float up = 0;
+  for (int w = 0; w < kWarps; ++w) {
+    result += shared[w][feature][of];
+    if constexpr (kSwiGlu) up += shared[w][feature + 8][of];
+  }
+  if (a.bias != nullptr) {
+    result += ToFloat(a.bias[at]);
+    if constexpr (kSwiGlu) up += ToFloat(a.bias[a.out_features + at]);
+  }
+  if constexpr (kSwiGlu) result = Gated(result, up);
+  Out& out = a.out[int64_t{of} * a.out_features + at];
+  if (a.accumulate) result += ToFloat(out);
+  out = FromFloat<Out>(result);
+}
+
+template <typename OutScalar>
+void Run(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+         Accumulate accumulate, bool swiglu, at::Tensor& out) {
+  using Scalar = c10::BFloat16;
+  using Out = typename DeviceTypeOf<OutScalar>::type;
+  const Args<Out> args{DeviceData<Scalar>(x),
+                       DeviceData<Scalar>(weight),
+                       bias.defined() ? DeviceData<Scalar>(bias) : nullptr,
+                       MutableDeviceData<OutScalar>(out),
+                       static_cast<int>(x.size(0)),
+                       static_cast<int>(x.size(1)),
+                       static_cast<int>(out.size(1)),
+                       accumulate == Accumulate::kYes};
+  const int results = swiglu ? kFeatures / 2 : kFeatures;
+  const auto blocks = static_cast<unsigned>((args.out_features + results - 1) / results);
+  const auto kernel = swiglu ? &Kernel<Out, true> : &Kernel<Out, false>;
+  LaunchEarly(kernel, dim3(blocks), kThreads, 0, args);
+}
+
+}  // namespace
+
+bool HasRowLinearMma(const at::Tensor& x, const at::Tensor& weight) {
+  return x.scalar_type() == at::kBFloat16 && x.size(0) <= kMaxRows && x.size(1) % kDepth == 0 &&
+         IsPackAligned(DeviceData<c10::BFloat16>(x)) &&
+         IsPackAligned(DeviceData<c10::BFloat16>(weight));
+}
+
+void RowLinearMma(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                  Accumulate accumulate, bool swiglu, at::Tensor& out) {
+  if (out.numel() == 0) return;
+  if (out.scalar_type() == at::kFloat) {
+    Run<float>(x, weight, bias, accumulate, swiglu, out);
+  } else {
+    Run<c10::BFloat16>(x, weight, bias, accumulate, swiglu, out);
+  }
+}
+
+}  // namespace windowkv
