@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "engine/base/status.h"
 #include "engine/cache_policy/policy.h"
 #include "engine/runtime/engine.h"
 #include "server/generation/engine_health.h"
@@ -219,7 +220,7 @@ int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSi
                                    .metrics_text = [&registry] { return registry.Text(); },
                                    .is_live = [&process] { return (*process)->healthy(); },
                                    .is_ready = [&process] { return (*process)->serving(); }});
-  if (!http.ok()) return Fail(http.status());
+  if (!http.ok()) return Fail(Annotate(http.status(), "--http"));
   return (*process)->ServeUntilSignal({options.http.host, (*http)->port()}, signals);
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/base/status.h"
 #include "server/metrics/http_endpoint.h"
 #include "server/metrics/metrics_registry.h"
 #include "server/metrics/router_metrics.h"
@@ -67,20 +68,25 @@ void AddRouterFlags(ServerFlags* flags, RouterFlags* values) {
   flags->AddSlowReaderTimeout(&values->slow_reader_timeout);
 }
 
+absl::Status CheckTargets(const char* flag, const std::vector<std::string>& targets) {
+  for (const std::string& target : targets) {
+    const auto address = ParseHostPort(target);
+    if (!address.ok()) return Annotate(address.status(), flag);
+    if (address->port == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(flag, ": \"", target, "\" needs a port above 0"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Validate(RouterFlags* flags) {
   // `--classifier ""` says: none.
   std::erase(flags->task.classifiers, "");
   std::erase(flags->generation, "");
   if (flags->generation.empty()) return absl::InvalidArgumentError("--generation names no backend");
-  for (const auto* targets : {&flags->generation, &flags->task.classifiers}) {
-    for (const std::string& target : *targets) {
-      auto address = ParseHostPort(target);
-      if (!address.ok()) return address.status();
-      if (address->port == 0) {
-        return absl::InvalidArgumentError(absl::StrCat("\"", target, "\" needs a port above 0"));
-      }
-    }
-  }
+  WINDOWKV_RETURN_IF_ERROR(CheckTargets("--generation", flags->generation));
+  WINDOWKV_RETURN_IF_ERROR(CheckTargets("--classifier", flags->task.classifiers));
   if (flags->poll.interval < absl::Milliseconds(10) || flags->poll.interval > absl::Minutes(1)) {
     return absl::InvalidArgumentError(absl::StrCat("--load-interval is ",
                                                    absl::FormatDuration(flags->poll.interval),
@@ -138,7 +144,7 @@ int Serve(const ServerOptions& options, const RouterFlags& flags, ShutdownSignal
                                    // Backends that are down are no reason to restart the router.
                                    .is_live = [] { return true; },
                                    .is_ready = [&process] { return (*process)->serving(); }});
-  if (!http.ok()) return Fail(http.status());
+  if (!http.ok()) return Fail(Annotate(http.status(), "--http"));
   return (*process)->ServeUntilSignal({options.http.host, (*http)->port()}, signals);
 }
 

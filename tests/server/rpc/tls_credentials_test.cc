@@ -3,6 +3,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "gmock/gmock.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -87,7 +88,25 @@ TEST_F(TlsCredentialsTest, WithAClientAuthorityOnlyItsClientsGetIn) {
 
 TEST_F(TlsCredentialsTest, AKeyOfAnotherCertificateKeepsTheServerFromStarting) {
   files_.key_file = WriteFile("other_key.pem", client_.key_pem);
-  EXPECT_FALSE(Start().ok());
+  const absl::Status status = Start().status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--tls-key: " + files_.key_file));
+  EXPECT_THAT(std::string(status.message()), HasSubstr(files_.certificate_file));
+}
+
+TEST_F(TlsCredentialsTest, PemFilesWithoutWhatTheyAreForAreNamed) {
+  const std::string empty_pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  const std::string empty = WriteFile("empty.pem", empty_pem);
+  const std::pair<std::string TlsFiles::*, std::string> cases[] = {
+      {&TlsFiles::certificate_file, "--tls-cert: "},
+      {&TlsFiles::key_file, "--tls-key: "},
+      {&TlsFiles::client_ca_file, "--tls-client-ca: "}};
+  for (const auto& [file, flag] : cases) {
+    TlsFiles files = files_;
+    files.*file = empty;
+    const absl::Status status = MakeServerCredentials(files).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(flag + empty));
+  }
 }
 
 TEST_F(TlsCredentialsTest, FilesThatAreMissingOrNotPemAreNamed) {
