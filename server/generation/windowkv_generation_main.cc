@@ -82,7 +82,7 @@ void AddCapacityFlags(CLI::App* app, EngineConfig* engine) {
       ->check(CLI::Range(1, 4096));
   app->add_option("--max-waiting", engine->max_waiting,
                   "Requests queued; one more is refused with RESOURCE_EXHAUSTED")
-      ->check(CLI::Range(0, 1'000'000));
+      ->check(CLI::Range(1, 1'000'000));
   app->add_option("--max-waiting-bytes", engine->max_waiting_bytes,
                   "Bytes of queued prompts; what exceeds them is refused likewise")
       ->transform(CLI::AsSizeValue(false))

@@ -138,6 +138,8 @@ TEST(BadStartTest, AWrongFlagOfOneProgramIsNamed) {
   ExpectRefusal("windowkv-generation", {}, "--model");
   ExpectNoStart(programs[1], {"--device", "abacus"}, "--device");
   ExpectNoStart(programs[1], {"--kv-pool-bytes", "much"}, "--kv-pool-bytes");
+  ExpectNoStart(programs[1], {"--kv-pool-bytes", "1"}, "kv_pool_bytes");
+  ExpectNoStart(programs[1], {"--max-waiting", "0"}, "--max-waiting");
   ExpectNoStart(programs[1], {"--policy", "magic"}, "--policy");
   ExpectRefusal("windowkv-classifier", {}, "--model");
   ExpectNoStart(programs[2], {"--dtype", "int3"}, "--dtype");
