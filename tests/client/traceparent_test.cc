@@ -56,6 +56,13 @@ TEST_F(SentTraceparentTest, TheFlagsTraceGoesToTheServer) {
   EXPECT_THAT(received_, ElementsAre(kParent));
 }
 
+TEST_F(SentTraceparentTest, EveryRequestOfALoadRunIsOfTheFlagsTrace) {
+  EXPECT_EQ(Call("bench", {"load", "--prompt", "hi", "--requests", "2", "--traceparent", kParent})
+                .exit_code,
+            kExitDone);
+  EXPECT_THAT(received_, ElementsAre(kParent, kParent));
+}
+
 TEST_F(SentTraceparentTest, WithoutOneNoneIsSent) {
   EXPECT_EQ(Call("generate", {"--prompt", "hi"}).exit_code, kExitDone);
   EXPECT_THAT(received_, IsEmpty());
