@@ -31,7 +31,9 @@ using Flags = std::vector<std::string>;
 class TakenPort {
  public:
   TakenPort() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(address);
     auto* generic = reinterpret_cast<sockaddr*>(&address);
     EXPECT_EQ(bind(fd_, generic, size), 0);
@@ -206,6 +208,11 @@ TEST(BadStartTest, ABadTlsFileIsNamedWithItsFlag) {
     ExpectNoStart(program, {"--tls-cert", not_pem}, "--tls-key");
     ExpectNoStart(program, {"--tls-client-ca", not_pem}, "--tls-cert");
   }
+  const Program router = Programs()[0];
+  ExpectNoStart(router, {"--backend-tls-ca", "/no/such.pem"},
+                "--backend-tls-ca: cannot read /no/such.pem");
+  ExpectNoStart(router, {"--backend-tls-cert", not_pem}, "--backend-tls-ca");
+  ExpectNoStart(router, {"--backend-tls-name", "backend"}, "--backend-tls-ca");
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: windowkv
 resources: [../../base]
-components: [../../components/tls, ../../components/keda]
+components: [../../components/tls, ../../components/tls_backends, ../../components/keda]
 configMapGenerator:
   - name: windowkv-router-flags
     behavior: merge
