@@ -83,7 +83,9 @@ class Attacker {
     for (const auto& server : {&servers_.router, &servers_.generation, &servers_.classifier}) {
       httplib::Client http("http://" + server->http);
       EXPECT_EQ(http.Get("/" + NewWord())->status, 404);
-      EXPECT_EQ(http.Get("/metrics?model=" + NewWord(), {{"X-Tenant", NewWord()}})->status, 200);
+      EXPECT_EQ(http.Get("/metrics?model=" + NewWord(), httplib::Headers{{"X-Tenant", NewWord()}})
+                    ->status,
+                200);
     }
   }
 
