@@ -40,6 +40,7 @@ void GenerateRelay::Begin() {
   }
   logger_.Debug("request received", {{"bytes", request_.ByteSizeLong()}});
   if (request_.has_task_verdict()) {
+    request_.clear_task_verdict();  // the client's words, not for the log
     const absl::Status error =
         InvalidField("task_verdict", "is set, only a router sets it; name the task in `task`");
     return End(ToGrpcStatus(error, *request_id));

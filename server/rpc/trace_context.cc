@@ -1,5 +1,6 @@
 #include "server/rpc/trace_context.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -68,7 +69,12 @@ std::optional<std::string_view> Single(const TraceContext::Metadata& metadata, c
   return std::string_view(value.data(), value.size());
 }
 
-// All values of `tracestate`, which a caller may spread over several; empty when they are too long.
+bool IsPrintable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7E; });
+}
+
+// All values of `tracestate`, which a caller may spread over several; empty when they are too long,
+// or when gRPC, which takes them as they come, would abort sending them.
 std::string StateOf(const TraceContext::Metadata& metadata) {
   std::string state;
   const auto [begin, end] = metadata.equal_range(kTraceState);
@@ -76,7 +82,7 @@ std::string StateOf(const TraceContext::Metadata& metadata) {
     if (!state.empty()) state.push_back(',');
     state.append(it->second.data(), it->second.size());
   }
-  return state.size() <= kMaxTraceStateSize ? state : "";
+  return state.size() <= kMaxTraceStateSize && IsPrintable(state) ? state : "";
 }
 
 std::string RandomDigits(absl::BitGen& random) {

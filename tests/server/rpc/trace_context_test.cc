@@ -93,6 +93,14 @@ TEST(TraceContextTest, HandsOnTheStateOfOtherSystems) {
   EXPECT_THAT(Sent(trace, "tracestate"), UnorderedElementsAre("a=1,b=2,c=3"));
 }
 
+TEST(TraceContextTest, DropsAStateThatGrpcWouldNotSend) {
+  for (const std::string state : {"a=\x01", "a=\n", "a=\x7F", "a=\xC3\xA9"}) {
+    EXPECT_THAT(
+        Sent(TraceContext::Of({{"traceparent", kParent}, {"tracestate", state}}), "tracestate"),
+        UnorderedElementsAre());
+  }
+}
+
 TEST(TraceContextTest, DropsAStateThatIsTooLongOrBelongsToNoTrace) {
   const std::string long_state = "a=" + std::string(511, 'x');
   EXPECT_THAT(
