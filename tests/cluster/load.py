@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import threading
+import time
 
 import tools
 
@@ -24,6 +25,10 @@ def _kind(messages, exit_code, error):
     return "broken off" if exit_code == 1 and _TYPED.match(error) else "without details"
 
 
+def _line(phase, of_kinds, fallbacks, seconds):
+    return f"{phase:30}" + "".join(f"{one:>17}" for one in (*of_kinds, fallbacks)) + f"{seconds:>9}"
+
+
 class Load:
     """`workers` requests at any time from the namespace `pod`, until it is stopped."""
 
@@ -34,6 +39,7 @@ class Load:
         self._sent = 0
         self._phase = None
         self.counts = {}  # phase → kind → requests that ended in it
+        self.began = {}  # phase → when
         self.fallbacks = collections.Counter()  # phase → requests that took the default task
         self.surprises = []  # what the client said of those that should not be
         self._threads = [threading.Thread(target=self._work) for _ in range(workers)]
@@ -48,6 +54,7 @@ class Load:
         with self._lock:
             self._phase = phase
             self.counts[phase] = collections.Counter()
+            self.began[phase] = time.monotonic()
 
     def stop(self):
         """Sends no more, and waits for what is under way."""
@@ -88,11 +95,12 @@ class Load:
                 self.surprises.append(f"{self._phase}: {kind}: {error}")
 
     def report(self):
-        lines = [f"{'':34}" + "".join(f"{kind:>17}" for kind in KINDS) + f"{'default task':>17}"]
-        for phase, counts in self.counts.items():
-            lines.append(f"{phase:34}" + "".join(f"{counts[kind]:>17}" for kind in KINDS)
-                         + f"{self.fallbacks[phase]:>17}")
+        lines = [_line("", KINDS, "default task", "seconds")]
+        ends = [*list(self.began.values())[1:], time.monotonic()]
+        for (phase, counts), end in zip(self.counts.items(), ends):
+            lines.append(_line(phase, (counts[kind] for kind in KINDS), self.fallbacks[phase],
+                               f"{end - self.began[phase]:.0f}"))
         total = sum(self.counts.values(), collections.Counter())
-        lines.append(f"{'all':34}" + "".join(f"{total[kind]:>17}" for kind in KINDS)
-                     + f"{self.fallbacks.total():>17}")
+        lines.append(_line("all", (total[kind] for kind in KINDS), self.fallbacks.total(),
+                           f"{ends[-1] - min(self.began.values(), default=ends[-1]):.0f}"))
         return "\n".join([*lines, *self.surprises])
