@@ -57,9 +57,9 @@ TEST_F(SentTraceparentTest, TheFlagsTraceGoesToTheServer) {
 }
 
 TEST_F(SentTraceparentTest, EveryRequestOfALoadRunIsOfTheFlagsTrace) {
-  EXPECT_EQ(Call("bench", {"load", "--prompt", "hi", "--requests", "2", "--traceparent", kParent})
-                .exit_code,
-            kExitDone);
+  const Outcome outcome = Run({"bench", "load", "--target", server_.target(), "--prompt", "hi",
+                               "--requests", "2", "--traceparent", kParent});
+  EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
   EXPECT_THAT(received_, ElementsAre(kParent, kParent));
 }
 
