@@ -4,13 +4,13 @@
 
 namespace windowkv {
 
-CallRecord::CallRecord(Shared* shared, Kind kind)
-    : shared_(shared), kind_(kind), logger_(shared->logger) {
+CallRecord::CallRecord(Shared* shared, Kind kind, const TraceContext& trace)
+    : shared_(shared), kind_(kind), logger_(shared->logger.ForTrace(trace.trace_id())) {
   shared_->metrics->OnRunning(++shared_->running);
 }
 
 void CallRecord::SetRequestId(std::string_view request_id) {
-  logger_ = shared_->logger.ForRequest(request_id);
+  logger_ = logger_.ForRequest(request_id);
 }
 
 void CallRecord::OnDecision(const TaskDecision& decision) {

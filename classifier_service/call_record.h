@@ -11,6 +11,7 @@
 #include "engine/base/monotonic_clock.h"
 #include "server/metrics/classifier_metrics.h"
 #include "server/rpc/logging.h"
+#include "server/rpc/trace_context.h"
 
 namespace windowkv {
 
@@ -25,8 +26,8 @@ class CallRecord {
   };
   enum class Kind { kUnary, kStream };
 
-  // The call begins.
-  CallRecord(Shared* shared, Kind kind);
+  // The call begins, as part of this trace.
+  CallRecord(Shared* shared, Kind kind, const TraceContext& trace);
 
   void SetRequestId(std::string_view request_id);
   void OnDecision(const TaskDecision& decision);
@@ -38,7 +39,7 @@ class CallRecord {
  private:
   Shared* const shared_;
   const Kind kind_;
-  Logger logger_;
+  Logger logger_;  // with the trace's id, and the request's once it is known
   const absl::Duration began_ = MonotonicNow();
   int64_t failed_texts_ = 0;
 };

@@ -92,8 +92,9 @@ absl::StatusOr<int> Serve(const ClassifierOptions& options, const Logger& logger
   http.metrics_text = [&registry] { return registry.Text(); };
   http.is_live = [&process] { return process->healthy(); };
   http.is_ready = [&process] { return process->serving(); };
-  WINDOWKV_ASSIGN_OR_RETURN(const auto endpoint, HttpEndpoint::Start(std::move(http)));
-  return process->ServeUntilSignal({options.server.http.host, endpoint->port()}, signals);
+  const auto endpoint = HttpEndpoint::Start(std::move(http));
+  if (!endpoint.ok()) return Annotate(endpoint.status(), "--http");
+  return process->ServeUntilSignal({options.server.http.host, (*endpoint)->port()}, signals);
 }
 
 int Main(int argc, char** argv) {

@@ -9,6 +9,7 @@
 #include "engine/base/status.h"
 #include "server/rpc/request_id.h"
 #include "server/rpc/status_mapping.h"
+#include "server/rpc/trace_context.h"
 
 namespace windowkv {
 
@@ -31,11 +32,12 @@ absl::Status ValidateTexts(const v1::ClassifyRequest& request) {
 // once, either before it is queued or by the queue.
 class ClassifierRpc::Call final : public grpc::ServerUnaryReactor {
  public:
-  Call(ClassifierRpc* rpc, const v1::ClassifyRequest* request, v1::ClassifyResponse* response)
+  Call(ClassifierRpc* rpc, const TraceContext& trace, const v1::ClassifyRequest* request,
+       v1::ClassifyResponse* response)
       : rpc_(rpc),
         request_(request),
         response_(response),
-        record_(&rpc->shared_, CallRecord::Kind::kUnary) {}
+        record_(&rpc->shared_, CallRecord::Kind::kUnary, trace) {}
 
   void Start() {
     if (absl::Status status = Enqueue(); !status.ok()) FinishWith(status);
@@ -92,18 +94,22 @@ ClassifierRpc::ClassifierRpc(ClassificationQueue* queue, ClassifierMetrics* metr
 grpc::ServerUnaryReactor* ClassifierRpc::Classify(grpc::CallbackServerContext* context,
                                                   const v1::ClassifyRequest* request,
                                                   v1::ClassifyResponse* response) {
-  auto* call = new Call(this, request, response);
+  auto* call = new Call(this, TraceContext::Of(context->client_metadata()), request, response);
   call->Start();
   return call;
 }
 
 grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>*
 ClassifierRpc::ClassifyStream(grpc::CallbackServerContext* context) {
-  auto* stream = new windowkv::ClassifyStream(
-      {.queue = queue_, .shared = &shared_, .model = &model_, .on_done = [this](auto* done) {
-         const std::lock_guard lock(mu_);
-         streams_.erase(done);
-       }});
+  auto* stream =
+      new windowkv::ClassifyStream({.queue = queue_,
+                                    .shared = &shared_,
+                                    .trace = TraceContext::Of(context->client_metadata()),
+                                    .model = &model_,
+                                    .on_done = [this](auto* done) {
+                                      const std::lock_guard lock(mu_);
+                                      streams_.erase(done);
+                                    }});
   const std::lock_guard lock(mu_);
   streams_.insert(stream);
   if (draining_) {

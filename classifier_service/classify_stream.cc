@@ -13,7 +13,8 @@ namespace windowkv {
 // is safe.
 
 ClassifyStream::ClassifyStream(Context context)
-    : context_(std::move(context)), record_(context_.shared, CallRecord::Kind::kStream) {}
+    : context_(std::move(context)),
+      record_(context_.shared, CallRecord::Kind::kStream, context_.trace) {}
 
 void ClassifyStream::Begin() {
   const std::lock_guard lock(mu_);

@@ -33,6 +33,7 @@ class ClassifyStream final
   struct Context {
     ClassificationQueue* queue;                    // outlives the call
     CallRecord::Shared* shared;                    // likewise
+    TraceContext trace;                            // that the call belongs to
     const std::string* model;                      // likewise; names the checkpoint
     std::function<void(ClassifyStream*)> on_done;  // called last
   };

@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/error_details.h"
+#include "client/traceparent.h"
 
 namespace windowkv::client {
 namespace {
@@ -58,10 +59,13 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
   return grpc::SslCredentials(options);
 }
 
-void SetDeadline(absl::Duration timeout, grpc::ClientContext* context) {
+void SetOptions(const CallOptions& options, grpc::ClientContext* context) {
+  // gRPC takes no metadata that is not text, and would end the program.
+  if (IsTraceparent(options.traceparent)) context->AddMetadata("traceparent", options.traceparent);
   const absl::Duration kNoDeadline = absl::Hours(24 * 365);  // keeps the sum below in range
-  if (timeout >= kNoDeadline) return;
-  context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(timeout));
+  if (options.timeout >= kNoDeadline) return;
+  context->set_deadline(std::chrono::system_clock::now() +
+                        absl::ToChronoMicroseconds(options.timeout));
 }
 
 }  // namespace
@@ -85,7 +89,7 @@ Client::Client(std::shared_ptr<grpc::Channel> channel)
 absl::Status Client::Generate(const v1::GenerateRequest& request, const CallOptions& options,
                               const std::function<void(const v1::GenerateResponse&)>& on_message) {
   grpc::ClientContext context;
-  SetDeadline(options.timeout, &context);
+  SetOptions(options, &context);
   CancellationScope scope(options.cancellation, &context);
   auto reader = generation_->Generate(&context, request);
   bool answered = false;
@@ -102,7 +106,7 @@ class Client::GenerateCall final : public grpc::ClientReadReactor<v1::GenerateRe
  public:
   GenerateCall(const Client* client, const CallOptions& options, GenerateObserver* observer)
       : client_(*client), observer_(*observer) {
-    SetDeadline(options.timeout, &context_);
+    SetOptions(options, &context_);
     scope_.emplace(options.cancellation, &context_);
   }
 
@@ -173,7 +177,7 @@ absl::StatusOr<v1::ClassifyResponse> Client::Classify(const v1::ClassifyRequest&
 absl::Status Client::ClassifyStream(const TextSource& source, const CallOptions& options,
                                     const ClassificationSink& sink) {
   grpc::ClientContext context;
-  SetDeadline(options.timeout, &context);
+  SetOptions(options, &context);
   CancellationScope scope(options.cancellation, &context);
   auto stream = classifier_->ClassifyStream(&context);
   BulkClassification bulk(source, sink);
@@ -187,7 +191,7 @@ absl::Status Client::ClassifyStream(const TextSource& source, const CallOptions&
 template <typename Response, typename Method>
 absl::StatusOr<Response> Client::Unary(const CallOptions& options, const Method& method) {
   grpc::ClientContext context;
-  SetDeadline(options.timeout, &context);
+  SetOptions(options, &context);
   CancellationScope scope(options.cancellation, &context);
   Response response;
   const grpc::Status status = method(&context, &response);

@@ -38,6 +38,9 @@ struct CallOptions {
   absl::Duration timeout = absl::InfiniteDuration();
   // May be null; not owned.
   Cancellation* cancellation = nullptr;
+  // The trace that the call belongs to (traceparent.h), for the servers' logs. What is no
+  // traceparent is not sent; the servers begin a trace of their own then.
+  std::string traceparent = {};
 };
 
 // What hears of a call that blocks no thread. Called on gRPC's threads, one call at a time.

@@ -108,6 +108,7 @@ int RunBenchLoad(const BenchLoadFlags& flags, const CommandContext& context) {
   if (!request.ok()) return FailUsage(request.status(), context);
   auto plan = flags.load.Plan(flags.connection.timeout);
   if (!plan.ok()) return FailUsage(plan.status(), context);
+  plan->traceparent = flags.connection.traceparent;
   auto clients = flags.connection.ConnectAll();
   if (!clients.ok()) return FailUsage(clients.status(), context);
 

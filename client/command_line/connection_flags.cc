@@ -1,13 +1,27 @@
 #include "client/command_line/connection_flags.h"
 
+#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_split.h"
+#include "client/traceparent.h"
 
 namespace windowkv::client {
 namespace {
 
 constexpr char kGroup[] = "Connection";
+
+// Who runs us in a trace says so in this variable, by custom. Nobody asked for what is not valid,
+// so it is ignored.
+std::string TraceparentOfCaller() {
+  const char* value = std::getenv("TRACEPARENT");
+  return value != nullptr && IsTraceparent(value) ? value : "";
+}
+
+std::string CheckTraceparent(const std::string& text) {
+  if (IsTraceparent(text)) return "";
+  return "\"" + text + "\" is no W3C traceparent: 00-TRACE_ID-PARENT_ID-FLAGS, in lower-case hex";
+}
 
 }  // namespace
 
@@ -41,7 +55,7 @@ absl::StatusOr<std::unique_ptr<Client>> ConnectionFlags::ConnectTo(
 }
 
 CallOptions ConnectionFlags::ToCallOptions(Cancellation* cancellation) const {
-  return {.timeout = timeout, .cancellation = cancellation};
+  return {.timeout = timeout, .cancellation = cancellation, .traceparent = traceparent};
 }
 
 void AddConnectionFlags(CLI::App* app, const std::string& default_target,
@@ -74,6 +88,13 @@ void AddConnectionFlags(CLI::App* app, const std::string& default_target,
       app->add_option("--tls-key", flags->tls_files.key_file, "PEM file of the key of --tls-cert")
           ->type_name("FILE")
           ->group(kGroup);
+  flags->traceparent = TraceparentOfCaller();
+  app->add_option("--traceparent", flags->traceparent,
+                  "Trace that the call belongs to, for the servers' logs; by default that of "
+                  "$TRACEPARENT, if any")
+      ->check(CheckTraceparent)
+      ->type_name("W3C")
+      ->group(kGroup);
   cert->needs(key);
   key->needs(cert);
 }

@@ -18,6 +18,7 @@ struct ConnectionFlags {
   absl::Duration timeout;
   bool tls = false;
   TlsFiles tls_files;
+  std::string traceparent;
 
   absl::StatusOr<std::unique_ptr<Client>> Connect() const;
   // For a command that reads `target` as several, with commas between them: a client for each.

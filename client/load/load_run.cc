@@ -150,7 +150,10 @@ class LoadRun {
     if (load.cancel_after) cancels_.emplace(now + *load.cancel_after, index);
     lock->unlock();
     clients_[static_cast<size_t>(index) % clients_.size()]->StartGenerate(
-        load.request, {.timeout = plan_.timeout, .cancellation = observer->cancellation()},
+        load.request,
+        {.timeout = plan_.timeout,
+         .cancellation = observer->cancellation(),
+         .traceparent = plan_.traceparent},
         observer);
     lock->lock();
   }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -27,6 +28,7 @@ struct LoadPlan {
   absl::Duration duration = absl::InfiniteDuration();
   // Of each request.
   absl::Duration timeout = absl::InfiniteDuration();
+  std::string traceparent = {};
   LatencyLimits limits = {};
 };
 

@@ -13,6 +13,7 @@
 #include "server/generation/wire_response.h"
 #include "server/rpc/request_id.h"
 #include "server/rpc/status_mapping.h"
+#include "server/rpc/trace_context.h"
 
 namespace windowkv {
 namespace {
@@ -36,7 +37,8 @@ GenerateWriter* GenerationServiceImpl::Generate(grpc::CallbackServerContext* con
   const absl::Time deadline = absl::FromChrono(context->deadline());
   std::string id;
   const absl::Status id_status = TakeRequestId(request->request_id(), &id);
-  RequestLog log(logger_, id, arrival);
+  const TraceContext trace = TraceContext::Of(context->client_metadata());
+  RequestLog log(logger_.ForTrace(trace.trace_id()), id, arrival);
   auto converted =
       id_status.ok()
           ? ToGenerationRequest(*request, id, engine_->model_info().sampling_defaults, deadline)

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "engine/base/status.h"
 #include "engine/cache_policy/policy.h"
 #include "engine/runtime/engine.h"
 #include "server/generation/engine_health.h"
@@ -87,7 +88,7 @@ void AddCapacityFlags(CLI::App* app, EngineConfig* engine) {
       ->check(CLI::Range(1, 4096));
   app->add_option("--max-waiting", engine->max_waiting,
                   "Requests queued; one more is refused with RESOURCE_EXHAUSTED")
-      ->check(CLI::Range(0, 1'000'000));
+      ->check(CLI::Range(1, 1'000'000));
   app->add_option("--max-waiting-bytes", engine->max_waiting_bytes,
                   "Bytes of queued prompts; what exceeds them is refused likewise")
       ->transform(CLI::AsSizeValue(false))
@@ -226,7 +227,7 @@ int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSi
                                    .metrics_text = [&registry] { return registry.Text(); },
                                    .is_live = [&process] { return (*process)->healthy(); },
                                    .is_ready = [&process] { return (*process)->serving(); }});
-  if (!http.ok()) return Fail(http.status());
+  if (!http.ok()) return Fail(Annotate(http.status(), "--http"));
   return (*process)->ServeUntilSignal({options.http.host, (*http)->port()}, signals);
 }
 

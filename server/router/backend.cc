@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "server/router/server_channel.h"
-
 namespace windowkv {
 namespace {
 
@@ -20,11 +18,12 @@ int64_t BlocksPerStream(const v1::Load& load) {
 
 }  // namespace
 
-Backend::Backend(std::string target, RouterMetrics* metrics, Logger logger)
+Backend::Backend(std::string target, RouterMetrics* metrics, Logger logger,
+                 const ServerChannelOptions& channel)
     : target_(std::move(target)),
       metrics_(metrics),
       logger_(std::move(logger)),
-      stub_(v1::GenerationService::NewStub(MakeServerChannel(target_))) {
+      stub_(v1::GenerationService::NewStub(MakeServerChannel(target_, channel))) {
   metrics_->OnBackendUp(target_, false);
   metrics_->OnOpenStreams(target_, 0);
 }

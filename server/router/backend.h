@@ -10,6 +10,7 @@
 #include "engine/base/thread_annotations.h"
 #include "grpcpp/channel.h"
 #include "server/metrics/router_metrics.h"
+#include "server/router/server_channel.h"
 #include "server/rpc/logging.h"
 #include "windowkv/v1/generation.grpc.pb.h"
 #include "windowkv/v1/router.pb.h"
@@ -21,7 +22,8 @@ namespace windowkv {
 class Backend {
  public:
   // `target` is HOST:PORT. `metrics` outlives this.
-  Backend(std::string target, RouterMetrics* metrics, Logger logger);
+  Backend(std::string target, RouterMetrics* metrics, Logger logger,
+          const ServerChannelOptions& channel = {});
 
   const std::string& target() const { return target_; }
   v1::GenerationService::Stub& stub() const { return *stub_; }

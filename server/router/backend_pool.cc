@@ -7,9 +7,9 @@
 namespace windowkv {
 
 BackendPool::BackendPool(const std::vector<std::string>& targets, RouterMetrics* metrics,
-                         const Logger& logger) {
+                         const Logger& logger, const ServerChannelOptions& channel) {
   for (const std::string& target : targets) {
-    backends_.push_back(std::make_unique<Backend>(target, metrics, logger));
+    backends_.push_back(std::make_unique<Backend>(target, metrics, logger, channel));
   }
 }
 

@@ -18,8 +18,8 @@ namespace windowkv {
 class BackendPool {
  public:
   // `targets`: HOST:PORT each, at least one. `metrics` outlives this.
-  BackendPool(const std::vector<std::string>& targets, RouterMetrics* metrics,
-              const Logger& logger);
+  BackendPool(const std::vector<std::string>& targets, RouterMetrics* metrics, const Logger& logger,
+              const ServerChannelOptions& channel = {});
 
   // Constant after construction, in configured order.
   const std::vector<std::unique_ptr<Backend>>& backends() const { return backends_; }

@@ -25,7 +25,8 @@ GenerateRelay::GenerateRelay(const RelayContext& relay, grpc::CallbackServerCont
     : relay_(relay),
       server_(server),
       request_(std::move(request)),
-      logger_(relay.logger),
+      trace_(TraceContext::Of(server->client_metadata())),
+      logger_(relay.logger.ForTrace(trace_.trace_id())),
       arrival_(MonotonicNow()) {}
 
 void GenerateRelay::Begin() {
@@ -33,12 +34,13 @@ void GenerateRelay::Begin() {
   auto request_id = RequestIdOrNew(request_.request_id());
   if (!request_id.ok()) return End(ToGrpcStatus(request_id.status(), ""));
   request_.set_request_id(*request_id);
-  logger_ = relay_.logger.ForRequest(*request_id);
+  logger_ = logger_.ForRequest(*request_id);
   if (absl::Status status = relay_.open_relays->Add(this); !status.ok()) {
     return End(ToGrpcStatus(status, *request_id));
   }
   logger_.Debug("request received", {{"bytes", request_.ByteSizeLong()}});
   if (request_.has_task_verdict()) {
+    request_.clear_task_verdict();  // the client's words, not for the log
     const absl::Status error =
         InvalidField("task_verdict", "is set, only a router sets it; name the task in `task`");
     return End(ToGrpcStatus(error, *request_id));
@@ -50,9 +52,7 @@ void GenerateRelay::Begin() {
 
 void GenerateRelay::OnVerdict(std::optional<v1::TaskVerdict> verdict) {
   if (verdict) {
-    logger_.Info("task decided", {{"task", v1::Task_Name(verdict->task())},
-                                  {"confidence", static_cast<double>(verdict->confidence())},
-                                  {"fallback_reason", verdict->fallback_reason()}});
+    logger_.Debug("task decided", {{"task", v1::Task_Name(verdict->task())}});
     *request_.mutable_task_verdict() = *std::move(verdict);
   }
   Forward(ToGrpcStatus(relay_.pool->NoBackendError(), request_.request_id()));
@@ -68,7 +68,7 @@ void GenerateRelay::Forward(const grpc::Status& error) {
   if (tried_.empty()) relay_.metrics->OnForwarded(MonotonicNow() - arrival_);
   tried_.insert(backend_);
   relay_.metrics->OnPicked(backend_->target());
-  logger_.Info("request forwarded", {{"backend", backend_->target()}, {"attempt", tried_.size()}});
+  logger_.Debug("request forwarded", {{"backend", backend_->target()}, {"attempt", tried_.size()}});
   BackendStream::Start(backend_, NewContext(), request_, this);
 }
 
@@ -85,6 +85,7 @@ void GenerateRelay::OnMessage(BackendStream* stream, const v1::GenerateResponse&
 void GenerateRelay::ForgetPrompt() {
   v1::GenerateRequest rest;
   rest.set_request_id(request_.request_id());
+  *rest.mutable_task_verdict() = request_.task_verdict();
   request_ = std::move(rest);
 }
 
@@ -134,6 +135,7 @@ void GenerateRelay::End(const grpc::Status& status) {
 std::shared_ptr<grpc::ClientContext> GenerateRelay::NewContext() {
   std::shared_ptr<grpc::ClientContext> context =
       grpc::ClientContext::FromCallbackServerContext(*server_);
+  trace_.AddTo(context.get());
   bool cancelled = false;
   {
     std::lock_guard lock(mu_);
@@ -178,8 +180,13 @@ void GenerateRelay::OnDone() {
   const auto code = static_cast<absl::StatusCode>(status_.error_code());
   const absl::Duration duration = MonotonicNow() - arrival_;
   relay_.metrics->OnRequestEnded(code, duration);
+  const v1::TaskVerdict& task = request_.task_verdict();
   logger_.Info("request ended", {{"code", absl::StatusCodeToString(code)},
                                  {"backend", backend_ == nullptr ? "" : backend_->target()},
+                                 {"attempts", tried_.size()},
+                                 {"task", v1::Task_Name(task.task())},
+                                 {"task_confidence", static_cast<double>(task.confidence())},
+                                 {"fallback_reason", task.fallback_reason()},
                                  {"messages", messages_},
                                  {"error", status_.error_message()},
                                  {"duration", duration}});

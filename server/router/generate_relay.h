@@ -17,6 +17,7 @@
 #include "server/router/task_decider.h"
 #include "server/rpc/logging.h"
 #include "server/rpc/slow_readers.h"
+#include "server/rpc/trace_context.h"
 #include "windowkv/v1/generation.pb.h"
 
 namespace windowkv {
@@ -60,7 +61,7 @@ class GenerateRelay final : public grpc::ServerWriteReactor<v1::GenerateResponse
   // Passes the status on with its details; one that gRPC itself made gets details of ours.
   grpc::Status WithDetails(const grpc::Status& status) const;
   void End(const grpc::Status& status);
-  // The context of the next call this one makes: same deadline, cancelled along with it.
+  // The context of the next call this one makes: same deadline and trace, cancelled along with it.
   std::shared_ptr<grpc::ClientContext> NewContext();
 
   // Why the router itself ends the call; OK while it does not.
@@ -86,7 +87,8 @@ class GenerateRelay final : public grpc::ServerWriteReactor<v1::GenerateResponse
 
   const RelayContext relay_;
   grpc::CallbackServerContext* const server_;  // not owned
-  v1::GenerateRequest request_;  // as it is forwarded; only the id once it cannot be retried
+  v1::GenerateRequest request_;  // as it is forwarded; only id and task once it cannot be retried
+  const TraceContext trace_;
   Logger logger_;
   const absl::Duration arrival_;  // by MonotonicNow()
 

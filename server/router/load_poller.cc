@@ -11,6 +11,7 @@ namespace windowkv {
 // One GetLoad call under way.
 struct LoadPoller::Poll {
   Backend* backend;
+  int64_t number = 0;  // in the order in which they were started
   uint64_t opened_before;
   grpc::ClientContext context;
   v1::GetLoadRequest request;
@@ -36,7 +37,11 @@ LoadPoller::~LoadPoller() {
 void LoadPoller::PollNow() {
   StartRound();
   std::unique_lock lock(mu_);
-  changed_.wait(lock, [this] { return polls_.empty(); });
+  // Not for later ones: with some backends down, somebody is always being asked.
+  changed_.wait(lock, [this, started = started_] {
+    return std::none_of(polls_.begin(), polls_.end(),
+                        [=](const Poll* poll) { return poll->number < started; });
+  });
 }
 
 void LoadPoller::Run() {
@@ -66,6 +71,7 @@ void LoadPoller::Start(Backend* backend) {
     const bool asked = std::any_of(polls_.begin(), polls_.end(),
                                    [=](const Poll* poll) { return poll->backend == backend; });
     if (asked || stopping_) return;
+    owned->number = started_++;
     polls_.insert(owned.get());
   }
   Poll* poll = owned.release();  // deleted in OnDone

@@ -2,6 +2,7 @@
 #define WINDOWKV_SERVER_ROUTER_LOAD_POLLER_H_
 
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -28,7 +29,8 @@ class LoadPoller {
   LoadPoller(const LoadPoller&) = delete;
   LoadPoller& operator=(const LoadPoller&) = delete;
 
-  // Asks every backend and waits for the answers, at most `timeout` long.
+  // Asks every backend and waits for the answers, at most `timeout` long. Whoever is being asked
+  // already is not asked again: that answer is waited for.
   void PollNow();
 
  private:
@@ -47,6 +49,7 @@ class LoadPoller {
   bool stopping_ WINDOWKV_GUARDED_BY(mu_) = false;
   // Each deletes itself in OnDone.
   std::set<Poll*> polls_ WINDOWKV_GUARDED_BY(mu_);
+  int64_t started_ WINDOWKV_GUARDED_BY(mu_) = 0;  // polls, so far
   std::thread thread_;
 };
 

@@ -1,7 +1,6 @@
 #include "server/router/server_channel.h"
 
 #include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
 
 namespace windowkv {
@@ -15,7 +14,8 @@ constexpr int kKeepaliveTimeoutMs = 10'000;
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> MakeServerChannel(const std::string& target) {
+std::shared_ptr<grpc::Channel> MakeServerChannel(const std::string& target,
+                                                 const ServerChannelOptions& options) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kInitialBackoffMs);
@@ -26,7 +26,10 @@ std::shared_ptr<grpc::Channel> MakeServerChannel(const std::string& target) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // Channels to the same target would otherwise share a connection and its state.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+  if (!options.certificate_name.empty()) {
+    arguments.SetSslTargetNameOverride(options.certificate_name);
+  }
+  return grpc::CreateCustomChannel(target, options.credentials, arguments);
 }
 
 }  // namespace windowkv

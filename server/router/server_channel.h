@@ -5,12 +5,21 @@
 #include <string>
 
 #include "grpcpp/channel.h"
+#include "grpcpp/security/credentials.h"
 
 namespace windowkv {
 
-// A plain-text channel to a server behind the router: takes messages of any size, notices a host
-// that vanished within half a minute, and tries to reconnect at least once a second.
-std::shared_ptr<grpc::Channel> MakeServerChannel(const std::string& target);
+// How the router calls the servers behind it. A value.
+struct ServerChannelOptions {
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  // Whom their certificates must be for; empty: the host of the address.
+  std::string certificate_name = {};
+};
+
+// A channel to a server behind the router: takes messages of any size, notices a host that vanished
+// within half a minute, and tries to reconnect at least once a second.
+std::shared_ptr<grpc::Channel> MakeServerChannel(const std::string& target,
+                                                 const ServerChannelOptions& options);
 
 }  // namespace windowkv
 

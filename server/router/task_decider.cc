@@ -9,7 +9,6 @@
 #include "absl/time/clock.h"
 #include "engine/base/monotonic_clock.h"
 #include "server/metrics/task_label.h"
-#include "server/router/server_channel.h"
 
 namespace windowkv {
 namespace {
@@ -77,7 +76,7 @@ struct TaskDecider::Call {
 TaskDecider::TaskDecider(Options options, RouterMetrics* metrics)
     : options_(std::move(options)), metrics_(metrics), cache_(options_.cache, metrics) {
   for (const std::string& target : options_.classifiers) {
-    stubs_.push_back(v1::ClassifierService::NewStub(MakeServerChannel(target)));
+    stubs_.push_back(v1::ClassifierService::NewStub(MakeServerChannel(target, options_.channel)));
   }
 }
 

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "grpcpp/client_context.h"
 #include "server/metrics/router_metrics.h"
+#include "server/router/server_channel.h"
 #include "server/router/verdict_cache.h"
 #include "windowkv/v1/classifier.grpc.pb.h"
 #include "windowkv/v1/generation.pb.h"
@@ -25,6 +26,7 @@ class TaskDecider {
   struct Options {
     // HOST:PORT each; none: the default task is taken, with the reason.
     std::vector<std::string> classifiers;
+    ServerChannelOptions channel = {};  // to each of them
     v1::Task default_task = v1::TASK_LOCALIZATION;
     // For all classifiers together.
     absl::Duration timeout = absl::Seconds(2);

@@ -10,6 +10,7 @@
 #include "server/router/backend_pool.h"
 #include "server/router/forwarded_status.h"
 #include "server/rpc/status_mapping.h"
+#include "server/rpc/trace_context.h"
 
 namespace windowkv {
 
@@ -36,6 +37,7 @@ class UnaryForward : public std::enable_shared_from_this<UnaryForward<Request, R
                Response* response, Method method)
       : pool_(pool),
         server_(server),
+        trace_(TraceContext::Of(server->client_metadata())),
         request_(request),
         response_(response),
         method_(std::move(method)),
@@ -46,8 +48,9 @@ class UnaryForward : public std::enable_shared_from_this<UnaryForward<Request, R
     Backend* const backend = pool_->PickForCall(tried_);
     if (backend == nullptr) return reactor_->Finish(error);
     tried_.insert(backend);
-    // Carries the client's deadline and its cancellation.
+    // Carries the client's deadline, its cancellation and its trace.
     context_ = grpc::ClientContext::FromCallbackServerContext(*server_);
+    trace_.AddTo(context_.get());
     method_(backend->stub(), context_.get(), request_, response_,
             [self = this->shared_from_this(), backend](const grpc::Status& status) {
               self->OnDone(backend, status);
@@ -66,8 +69,9 @@ class UnaryForward : public std::enable_shared_from_this<UnaryForward<Request, R
 
   BackendPool* const pool_;                    // not owned
   grpc::CallbackServerContext* const server_;  // not owned
-  const Request* const request_;               // not owned
-  Response* const response_;                   // not owned
+  const TraceContext trace_;
+  const Request* const request_;  // not owned
+  Response* const response_;      // not owned
   const Method method_;
   grpc::ServerUnaryReactor* const reactor_;  // not owned
   std::set<const Backend*> tried_;

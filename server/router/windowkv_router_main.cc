@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <iostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/base/status.h"
 #include "server/metrics/http_endpoint.h"
 #include "server/metrics/metrics_registry.h"
 #include "server/metrics/router_metrics.h"
@@ -14,6 +16,7 @@
 #include "server/rpc/build_version.h"
 #include "server/rpc/server_flags.h"
 #include "server/rpc/server_process.h"
+#include "server/rpc/tls_credentials.h"
 
 namespace windowkv {
 namespace {
@@ -28,7 +31,22 @@ struct RouterFlags {
   std::string default_task = "localization";
   int max_retries = 2;
   absl::Duration slow_reader_timeout = absl::Seconds(60);
+  PeerTlsFiles backend_tls;
+  std::string backend_tls_name;
 };
+
+void AddBackendTlsFlags(CLI::App* app, RouterFlags* values) {
+  app->add_option("--backend-tls-ca", values->backend_tls.authority_file,
+                  "PEM authority: backends and classifiers are called over TLS, and must have a "
+                  "certificate from it; without it they are called in plain text");
+  app->add_option("--backend-tls-cert", values->backend_tls.certificate_file,
+                  "PEM certificate chain of the router, for those that ask for one");
+  app->add_option("--backend-tls-key", values->backend_tls.key_file,
+                  "PEM private key of --backend-tls-cert");
+  app->add_option("--backend-tls-name", values->backend_tls_name,
+                  "Host name that the certificates of backends and classifiers must be for; by "
+                  "default the one in each address");
+}
 
 void AddRouterFlags(ServerFlags* flags, RouterFlags* values) {
   flags->app()
@@ -65,6 +83,19 @@ void AddRouterFlags(ServerFlags* flags, RouterFlags* values) {
                   "Other backends tried when one is unavailable or full before its first message")
       ->check(CLI::Range(0, 16));
   flags->AddSlowReaderTimeout(&values->slow_reader_timeout);
+  AddBackendTlsFlags(&flags->app(), values);
+}
+
+absl::Status CheckTargets(const char* flag, const std::vector<std::string>& targets) {
+  for (const std::string& target : targets) {
+    const auto address = ParseHostPort(target);
+    if (!address.ok()) return Annotate(address.status(), flag);
+    if (address->port == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(flag, ": \"", target, "\" needs a port above 0"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Validate(RouterFlags* flags) {
@@ -72,15 +103,8 @@ absl::Status Validate(RouterFlags* flags) {
   std::erase(flags->task.classifiers, "");
   std::erase(flags->generation, "");
   if (flags->generation.empty()) return absl::InvalidArgumentError("--generation names no backend");
-  for (const auto* targets : {&flags->generation, &flags->task.classifiers}) {
-    for (const std::string& target : *targets) {
-      auto address = ParseHostPort(target);
-      if (!address.ok()) return address.status();
-      if (address->port == 0) {
-        return absl::InvalidArgumentError(absl::StrCat("\"", target, "\" needs a port above 0"));
-      }
-    }
-  }
+  WINDOWKV_RETURN_IF_ERROR(CheckTargets("--generation", flags->generation));
+  WINDOWKV_RETURN_IF_ERROR(CheckTargets("--classifier", flags->task.classifiers));
   if (flags->poll.interval < absl::Milliseconds(10) || flags->poll.interval > absl::Minutes(1)) {
     return absl::InvalidArgumentError(absl::StrCat("--load-interval is ",
                                                    absl::FormatDuration(flags->poll.interval),
@@ -93,6 +117,9 @@ absl::Status Validate(RouterFlags* flags) {
   if (!(confidence >= 0 && confidence <= 1)) {  // also NaN
     return absl::InvalidArgumentError(
         absl::StrCat("--min-task-confidence is ", confidence, ", must be in [0, 1]"));
+  }
+  if (!flags->backend_tls_name.empty() && flags->backend_tls.authority_file.empty()) {
+    return absl::InvalidArgumentError("--backend-tls-name needs --backend-tls-ca");
   }
   flags->task.default_task =
       flags->default_task == "aggregation" ? v1::TASK_AGGREGATION : v1::TASK_LOCALIZATION;
@@ -108,11 +135,16 @@ int Fail(const absl::Status& status) {
 int Serve(const ServerOptions& options, const RouterFlags& flags, ShutdownSignals& signals) {
   auto logger = Logger::Create(kProgram, options.log_level);
   if (!logger.ok()) return Fail(logger.status());
+  auto credentials = MakePeerCredentials(flags.backend_tls);
+  if (!credentials.ok()) return Fail(credentials.status());
+  const ServerChannelOptions channel = {*std::move(credentials), flags.backend_tls_name};
   MetricsRegistry registry;
   registry.AddBuildInfo(kProgram, std::string(BuildVersion()));
   RouterMetrics metrics(&registry);
-  BackendPool pool(flags.generation, &metrics, *logger);
-  TaskDecider decider(flags.task, &metrics);
+  BackendPool pool(flags.generation, &metrics, *logger, channel);
+  TaskDecider::Options task = flags.task;
+  task.channel = channel;
+  TaskDecider decider(std::move(task), &metrics);
   LoadPoller poller(&pool, flags.poll);
   OpenRelays open_relays;
   SlowReaders slow_readers(flags.slow_reader_timeout, [&metrics] { metrics.OnSlowReader(); });
@@ -138,7 +170,7 @@ int Serve(const ServerOptions& options, const RouterFlags& flags, ShutdownSignal
                                    // Backends that are down are no reason to restart the router.
                                    .is_live = [] { return true; },
                                    .is_ready = [&process] { return (*process)->serving(); }});
-  if (!http.ok()) return Fail(http.status());
+  if (!http.ok()) return Fail(Annotate(http.status(), "--http"));
   return (*process)->ServeUntilSignal({options.http.host, (*http)->port()}, signals);
 }
 

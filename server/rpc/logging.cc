@@ -78,6 +78,10 @@ Logger Logger::ForRequest(std::string_view request_id) const {
   return Logger(output_, context_ + LogfmtPair("request_id", request_id));
 }
 
+Logger Logger::ForTrace(std::string_view trace_id) const {
+  return Logger(output_, context_ + LogfmtPair("trace_id", trace_id));
+}
+
 void Logger::Debug(std::string_view message, Fields fields) const {
   Write(spdlog::level::debug, message, fields);
 }

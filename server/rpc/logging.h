@@ -47,6 +47,8 @@ class Logger {
 
   // A logger whose lines all carry this request's id.
   Logger ForRequest(std::string_view request_id) const;
+  // A logger whose lines all carry the id of the trace that the request belongs to.
+  Logger ForTrace(std::string_view trace_id) const;
 
   void Debug(std::string_view message, Fields fields = {}) const;
   void Info(std::string_view message, Fields fields = {}) const;

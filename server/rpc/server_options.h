@@ -17,6 +17,14 @@ struct TlsFiles {
   std::string client_ca_file;
 };
 
+// PEM files for calls to other servers; empty for none. Without `authority_file` they are made in
+// plain text; the certificate is for servers that ask for one.
+struct PeerTlsFiles {
+  std::string authority_file = {};
+  std::string certificate_file = {};
+  std::string key_file = {};
+};
+
 // What the three servers have in common, validated. A value.
 struct ServerOptions {
   std::string program;  // "windowkv-generation"

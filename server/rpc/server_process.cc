@@ -73,7 +73,9 @@ ServerProcess::~ServerProcess() {
 absl::Status ServerProcess::Listen() {
   EnableReflection();
   WINDOWKV_ASSIGN_OR_RETURN(auto credentials, MakeServerCredentials(options_.tls));
-  WINDOWKV_ASSIGN_OR_RETURN(listener_, ConnectionListener::Listen(options_.listen, logger_));
+  auto listener = ConnectionListener::Listen(options_.listen, logger_);
+  if (!listener.ok()) return Annotate(listener.status(), "--listen");
+  listener_ = *std::move(listener);
   grpc::ServerBuilder builder;
   SetConnectionOptions(options_, &builder);
   using ConnectionType = grpc::ServerBuilder::experimental_type::ExternalConnectionType;

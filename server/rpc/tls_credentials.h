@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "grpcpp/security/credentials.h"
 #include "grpcpp/security/server_credentials.h"
 #include "server/rpc/server_options.h"
 
@@ -15,6 +16,11 @@ namespace windowkv {
 // file that cannot be read.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const TlsFiles& files);
+
+// Credentials to call with: plain text when no file is named, TLS to servers with a certificate
+// from the authority. Errors as above.
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakePeerCredentials(
+    const PeerTlsFiles& files);
 
 }  // namespace windowkv
 

@@ -12,17 +12,17 @@ import tempfile
 import threading
 
 DOMAIN = "windowkv.svc.cluster.local"
-_RESOLV_CONF = f"nameserver 127.0.0.1\nsearch {DOMAIN} svc.cluster.local\noptions ndots:5\n"
+_RESOLV_CONF = f"search {DOMAIN} svc.cluster.local\noptions ndots:5\n"
 _INSIDE = "WINDOWKV_CLUSTER_DNS_INSIDE"
 _A, _NXDOMAIN = 1, 3
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
 
-def enter():
+def enter(nameserver="127.0.0.1"):
     """Starts this program anew in namespaces of its own. False when that is not possible."""
     if os.environ.get(_INSIDE):
         _bring_loopback_up()
-        _use_own_resolver()
+        _use_own_resolver(nameserver)
         return True
     unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if os.geteuid() != 0:
@@ -38,9 +38,9 @@ def _bring_loopback_up():
         fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sh", b"lo", _IFF_UP))
 
 
-def _use_own_resolver():
+def _use_own_resolver(nameserver):
     with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as file:
-        file.write(_RESOLV_CONF)
+        file.write(f"nameserver {nameserver}\n{_RESOLV_CONF}")
     subprocess.run(["mount", "--bind", file.name, "/etc/resolv.conf"], check=True)
     pathlib.Path(file.name).unlink()
 
@@ -48,10 +48,10 @@ def _use_own_resolver():
 class DnsServer:
     """Answers from `records`: short name → addresses. Any thread may change them."""
 
-    def __init__(self, records):
+    def __init__(self, records, address="127.0.0.1"):
         self.records = records
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 53))
+        self._socket.bind((address, 53))
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self):

@@ -158,7 +158,7 @@ def files_exist(objects):
             wrong.append(f"{program}: neither the image nor a volume has {model}")
         if model and pathlib.PurePosixPath(model).parent != pathlib.PurePosixPath("/models"):
             wrong.append(f"{program}: {model} is not in /models")
-        for flag in ("tls-cert", "tls-key", "tls-client-ca"):
+        for flag in (name for name in flags if re.fullmatch("(backend-)?tls-(cert|key|(client-)?ca)", name)):
             path = flags.get(flag)
             if path and str(pathlib.PurePosixPath(path).parent) not in mounts:
                 wrong.append(f"{program}: nothing is mounted for --{flag}={path}")
@@ -166,13 +166,16 @@ def files_exist(objects):
 
 
 def probes_fit_tls(objects):
-    """The kubelet's gRPC probes speak no TLS, and the router speaks none to the backends."""
+    """The kubelet's gRPC probes speak no TLS; the router speaks it to all servers behind it or to none."""
     wrong = []
+    router = manifests.workload(objects, "windowkv-router")
+    router_calls = bool(program_flags.effective(objects, router).get("backend-tls-ca"))
     for program, item, container in _each(objects):
-        if not program_flags.effective(objects, item).get("tls-cert"):
+        listens = bool(program_flags.effective(objects, item).get("tls-cert"))
+        if program != "windowkv-router" and listens != router_calls:
+            wrong.append(f"{program}: it and the router do not agree on TLS")
+        if not listens:
             continue
-        if program != "windowkv-router":
-            wrong.append(f"{program}: the router cannot reach it over TLS")
         wrong += [f"{program}: {kind} speaks plain gRPC"
                   for kind, probe in manifests.probes(container).items() if "grpc" in probe]
     return wrong

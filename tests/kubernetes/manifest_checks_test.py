@@ -98,6 +98,13 @@ class ManifestChecksTest(unittest.TestCase):
         self.assert_found(checks.files_exist, objects, "--tls-cert=/etc/tls/tls.crt")
         self.assert_found(checks.probes_fit_tls, objects, "readinessProbe speaks plain gRPC")
 
+    def test_a_router_that_speaks_tls_to_servers_that_do_not_is_found(self):
+        objects = self.broken()
+        self.set_flag(objects, "windowkv-router", "backend-tls-ca", "/etc/tls/ca.crt")
+        self.assert_found(checks.files_exist, objects, "--backend-tls-ca=/etc/tls/ca.crt")
+        self.assert_found(checks.probes_fit_tls, objects, "windowkv-generation: it and the router")
+        self.assert_found(checks.probes_fit_tls, objects, "windowkv-classifier: it and the router")
+
     def test_a_selector_that_selects_nothing_is_found(self):
         objects = self.broken("gpu")
         manifests.named(objects, "PodDisruptionBudget", "windowkv-router")["spec"]["selector"][

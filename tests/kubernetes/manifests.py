@@ -19,7 +19,7 @@ apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: windowkv
 resources: [../../base]
-components: [../../components/tls, ../../components/keda]
+components: [../../components/tls, ../../components/tls_backends, ../../components/keda]
 configMapGenerator:
   - name: windowkv-router-flags
     behavior: merge
@@ -27,7 +27,8 @@ configMapGenerator:
 """
 
 
-def _build(folder):
+def build(folder):
+    """The objects that kustomize makes of a folder."""
     result = subprocess.run([tools.KUBECTL, "kustomize", folder], capture_output=True, text=True,
                             timeout=60)
     if result.returncode != 0 or result.stderr:
@@ -44,7 +45,7 @@ def _build_remaining():
         (overlay / "kustomization.yaml").write_text(_REMAINING_COMPONENTS, encoding="utf-8")
         # Names as many Pods as KEDA may start.
         shutil.copy(copy / "overlays" / "gpu" / "router.conf", overlay)
-        return _build(overlay)
+        return build(overlay)
 
 
 @functools.cache
@@ -52,9 +53,9 @@ def render_all():
     """Name of a rendering → its objects; together they use every file of deploy/kubernetes. Shared by
     a program's tests: who changes one changes a copy."""
     return {
-        "base": _build(SOURCE / "base"),
-        "cpu-demo": _build(SOURCE / "overlays" / "cpu-demo"),
-        "gpu": _build(SOURCE / "overlays" / "gpu"),
+        "base": build(SOURCE / "base"),
+        "cpu-demo": build(SOURCE / "overlays" / "cpu-demo"),
+        "gpu": build(SOURCE / "overlays" / "gpu"),
         "base, tls, keda": _build_remaining(),
     }
 

@@ -10,7 +10,7 @@ import urllib.request
 import manifests
 import tools
 
-_READY = re.compile(r" ready: grpc (\S+) http (\S+)$")
+READY = re.compile(r" ready: grpc (\S+) http (\S+)$")
 
 
 class Server:
@@ -19,7 +19,7 @@ class Server:
     def __init__(self, process, directory):
         self._process = process
         self._directory = directory
-        match = _READY.search(process.stdout.readline().strip())
+        match = READY.search(process.stdout.readline().strip())
         if not match:
             raise AssertionError(f"not ready: {process.communicate(timeout=30)[1]}")
         self.grpc, self.http = match.groups()
@@ -36,9 +36,10 @@ class Server:
         return self._process.returncode, log
 
 
-def command(objects, item, directory, listen, backends):
+def command(objects, item, directory, replaced, backends):
     """The workload's arguments and variables for this machine: the files of its ConfigMaps lie in
-    `directory`, models come from this tree, and `backends` replaces the names that DNS would know."""
+    `directory`, models come from this tree, `replaced` has other values for flags, and `backends`
+    for the names that DNS would know."""
     for name in manifests.config_maps(item).values():
         for file, text in manifests.named(objects, "ConfigMap", name)["data"].items():
             for there, here in {"/models/": f"{tools.ROOT}/deploy/models/", **backends}.items():
@@ -47,21 +48,20 @@ def command(objects, item, directory, listen, backends):
     arguments = []
     for argument in manifests.server(item)["args"]:
         flag, _, value = argument.partition("=")
-        value = {"--listen": listen, "--http": "127.0.0.1:0"}.get(flag, value)
+        value = replaced.get(flag, value)
         arguments.append(f"{flag}={value.replace('/etc/windowkv', str(directory), 1)}")
-    # A developer's own flags would hide what the manifest does not give.
+    # A developer's own flags would hide what the manifest does not give; a Pod has no proxy.
     variables = {name: value for name, value in os.environ.items()
-                 if not name.startswith("WINDOWKV_")}
+                 if not name.startswith("WINDOWKV_") and not name.lower().endswith("_proxy")}
     variables |= {one["name"]: one["value"] for one in manifests.server(item)["env"]}
-    # Loopback calls do not go to a proxy; an idle parallel region does not spin.
-    variables |= {"no_grpc_proxy": "127.0.0.1", "OMP_WAIT_POLICY": "passive"}
+    variables["OMP_WAIT_POLICY"] = "passive"  # an idle parallel region does not spin
     return [str(tools.BIN / item["metadata"]["name"]), *arguments], variables
 
 
 def start(objects, program, backends, listen="127.0.0.1:0"):
     directory = tempfile.TemporaryDirectory()
     arguments, variables = command(objects, manifests.workload(objects, program), directory.name,
-                                   listen, backends)
+                                   {"--listen": listen, "--http": "127.0.0.1:0"}, backends)
     process = subprocess.Popen(arguments, env=variables, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     return Server(process, directory)
@@ -72,7 +72,7 @@ def parse_only(objects, program):
     address is looked at when every flag has been read."""
     with tempfile.TemporaryDirectory() as directory:
         arguments, variables = command(objects, manifests.workload(objects, program), directory,
-                                       "nowhere", {})
+                                       {"--listen": "nowhere"}, {})
         result = subprocess.run(arguments, env=variables, capture_output=True, text=True,
                                 timeout=30)
     return result.returncode, result.stderr.strip()

@@ -10,6 +10,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy/prometheus"
 ALERT_TESTS = ROOT / "tests/prometheus/alert_rules_test.yml"
+MANUAL = ROOT / "docs/operating.md"
 SKIPPED = 77  # ctest shows it
 
 
@@ -43,6 +44,14 @@ class RulesTest(unittest.TestCase):
         for name, rule in alerts().items():
             for part in ("severity:", "summary:", "description:", "runbook: |", "Means:", "Look:", "Do:"):
                 self.assertIn(part, rule, name)
+
+    def test_the_manual_has_an_entry_for_every_alert_and_for_nothing_else(self):
+        section = MANUAL.read_text().split("\n## Alerts\n")[1].split("\n## ")[0]
+        entries = re.findall(r"^\| `(\w+)` \| (\w+) \| [^|]{20,} \| [^|]{20,} \|$", section, re.MULTILINE)
+        severities = {
+            name: re.search(r"severity: (\w+)", rule)[1] for name, rule in alerts().items()
+        }
+        self.assertEqual(dict(entries), severities)
 
 
 if __name__ == "__main__":

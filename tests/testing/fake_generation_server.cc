@@ -41,7 +41,7 @@ grpc::Status AnswerEach(ClassifierStream* stream) {
 FakeGenerationService::FakeGenerationService()
     : on_generate([](const v1::GenerateRequest& request, grpc::ServerContext*,
                      GenerateWriter* writer) { return ShortAnswer(request, writer); }),
-      on_tokenize([this](const v1::TokenizeRequest&) { return tokens; }) {
+      on_tokenize([this](const v1::TokenizeRequest&, grpc::ServerContext*) { return tokens; }) {
   model_info.set_name("fake_llama");
   model_info.set_num_layers(8);
   load_.set_free_kv_blocks(100);
@@ -95,10 +95,10 @@ grpc::Status FakeGenerationService::Generate(grpc::ServerContext* context,
   return on_generate(*request, context, writer);
 }
 
-grpc::Status FakeGenerationService::Tokenize(grpc::ServerContext*,
+grpc::Status FakeGenerationService::Tokenize(grpc::ServerContext* context,
                                              const v1::TokenizeRequest* request,
                                              v1::TokenizeResponse* response) {
-  *response = on_tokenize(*request);
+  *response = on_tokenize(*request, context);
   return UnaryStatus();
 }
 

@@ -22,7 +22,8 @@ class FakeGenerationService final : public v1::GenerationService::Service {
  public:
   using GenerateHandler = std::function<grpc::Status(const v1::GenerateRequest&,
                                                      grpc::ServerContext*, GenerateWriter*)>;
-  using TokenizeHandler = std::function<v1::TokenizeResponse(const v1::TokenizeRequest&)>;
+  using TokenizeHandler =
+      std::function<v1::TokenizeResponse(const v1::TokenizeRequest&, grpc::ServerContext*)>;
 
   FakeGenerationService();
 

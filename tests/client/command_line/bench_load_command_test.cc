@@ -20,7 +20,7 @@ class BenchLoadCommandTest : public CommandLineFixture {
   // A token for each four bytes, and ten around a prompt.
   BenchLoadCommandTest() {
     service_.model_info.set_context_length(8192);
-    service_.on_tokenize = [](const v1::TokenizeRequest& request) {
+    service_.on_tokenize = [](const v1::TokenizeRequest& request, auto*) {
       const size_t bytes =
           request.has_chat() ? request.chat().messages(0).content().size() : request.text().size();
       v1::TokenizeResponse response;

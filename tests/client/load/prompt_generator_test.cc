@@ -45,7 +45,7 @@ class MeasuredPromptTest : public ::testing::Test {
  protected:
   // Every fourth byte is a token, and there are `around` more.
   void CountBytes(int around) {
-    service_.on_tokenize = [around](const v1::TokenizeRequest& request) {
+    service_.on_tokenize = [around](const v1::TokenizeRequest& request, auto*) {
       size_t bytes = request.text().size();
       for (const v1::ChatMessage& message : request.chat().messages()) {
         bytes += message.content().size();

@@ -43,6 +43,14 @@ TEST(LoggerTest, EveryLineOfARequestCarriesItsId) {
   EXPECT_THAT(lines, HasSubstr("level=error program=windowkv-test request_id=r1 msg=second"));
 }
 
+TEST(LoggerTest, EveryLineOfATraceCarriesItsIdBesideTheRequests) {
+  const Logger logger = Logger::Create("windowkv-test", "info")->ForTrace("t1").ForRequest("r1");
+  ::testing::internal::CaptureStderr();
+  logger.Info("first");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("program=windowkv-test trace_id=t1 request_id=r1 msg=first"));
+}
+
 TEST(LoggerTest, WritesNothingBelowItsLevel) {
   const Logger logger = *Logger::Create("windowkv-test", "warning");
   ::testing::internal::CaptureStderr();

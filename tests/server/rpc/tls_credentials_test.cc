@@ -3,6 +3,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "gmock/gmock.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -85,9 +86,56 @@ TEST_F(TlsCredentialsTest, WithAClientAuthorityOnlyItsClientsGetIn) {
             grpc::StatusCode::UNAVAILABLE);
 }
 
+TEST_F(TlsCredentialsTest, APeerGetsInWithItsCertificateWhenItTrustsTheServers) {
+  files_.client_ca_file = WriteFile("peer_ca.pem", client_.certificate_pem);
+  const auto process = Start();
+  ASSERT_TRUE(process.ok()) << process.status();
+  PeerTlsFiles peer = {.authority_file = files_.certificate_file,
+                       .certificate_file = WriteFile("peer_cert.pem", client_.certificate_pem),
+                       .key_file = WriteFile("peer_key.pem", client_.key_pem)};
+  EXPECT_EQ(Check(**process, *MakePeerCredentials(peer)), grpc::StatusCode::OK);
+  EXPECT_EQ(Check(**process, *MakePeerCredentials({.authority_file = files_.certificate_file})),
+            grpc::StatusCode::UNAVAILABLE);
+  peer.authority_file = files_.client_ca_file;
+  EXPECT_EQ(Check(**process, *MakePeerCredentials(peer)), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(TlsCredentialsTest, APeersBadFilesAreNamed) {
+  const std::string& cert = files_.certificate_file;
+  const std::pair<PeerTlsFiles, std::string> cases[] = {
+      {{.authority_file = "/no/such.pem"}, "--backend-tls-ca: cannot read /no/such.pem"},
+      {{.authority_file = files_.key_file}, "--backend-tls-ca: " + files_.key_file},
+      {{.certificate_file = cert}, "--backend-tls-ca"},
+      {{.authority_file = cert, .certificate_file = cert}, "--backend-tls-key"},
+      {{.authority_file = cert, .certificate_file = cert, .key_file = cert},
+       "--backend-tls-key: " + cert}};
+  for (const auto& [files, named] : cases) {
+    const absl::Status status = MakePeerCredentials(files).status();
+    EXPECT_THAT(std::string(status.message()), HasSubstr(named));
+  }
+}
+
 TEST_F(TlsCredentialsTest, AKeyOfAnotherCertificateKeepsTheServerFromStarting) {
   files_.key_file = WriteFile("other_key.pem", client_.key_pem);
-  EXPECT_FALSE(Start().ok());
+  const absl::Status status = Start().status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--tls-key: " + files_.key_file));
+  EXPECT_THAT(std::string(status.message()), HasSubstr(files_.certificate_file));
+}
+
+TEST_F(TlsCredentialsTest, PemFilesWithoutWhatTheyAreForAreNamed) {
+  const std::string empty_pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  const std::string empty = WriteFile("empty.pem", empty_pem);
+  const std::pair<std::string TlsFiles::*, std::string> cases[] = {
+      {&TlsFiles::certificate_file, "--tls-cert: "},
+      {&TlsFiles::key_file, "--tls-key: "},
+      {&TlsFiles::client_ca_file, "--tls-client-ca: "}};
+  for (const auto& [file, flag] : cases) {
+    TlsFiles files = files_;
+    files.*file = empty;
+    const absl::Status status = MakeServerCredentials(files).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(flag + empty));
+  }
 }
 
 TEST_F(TlsCredentialsTest, FilesThatAreMissingOrNotPemAreNamed) {
@@ -98,8 +146,8 @@ TEST_F(TlsCredentialsTest, FilesThatAreMissingOrNotPemAreNamed) {
   };
   const std::string not_pem = WriteFile("not.pem", "nonsense");
   const Case cases[] = {
-      {{"cert.pem", "", ""}, absl::StatusCode::kInvalidArgument, "key"},
-      {{"", "", "ca.pem"}, absl::StatusCode::kInvalidArgument, "certificate"},
+      {{"cert.pem", "", ""}, absl::StatusCode::kInvalidArgument, "--tls-key"},
+      {{"", "", "ca.pem"}, absl::StatusCode::kInvalidArgument, "--tls-cert"},
       {{"/no/such/cert.pem", "key.pem", ""}, absl::StatusCode::kNotFound, "/no/such/cert.pem"},
       {{not_pem, not_pem, ""}, absl::StatusCode::kInvalidArgument, not_pem},
   };
