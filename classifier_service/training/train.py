@@ -91,8 +91,7 @@ class Training:
         progress = tqdm(batches[self.step:], initial=self.step, total=len(batches), unit="batch",
                         mininterval=5, disable=None if not self._arguments.progress else False)
         for batch in progress:
-            is_short = self.step < self._arguments.short_share * len(batches)
-            most = self._arguments.short_pieces if is_short else classifier.MAX_PIECES
+            most = self._pieces_shown(len(batches))
             loss = self._train([shorten(rows[index], most) for index in batch], targets[batch])
             progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
             if time.monotonic() - last_saved > CHECKPOINT_SECONDS:
@@ -100,6 +99,14 @@ class Training:
                 last_saved = time.monotonic()
         saved.unlink(missing_ok=True)
         return self.average.module
+
+    def _pieces_shown(self, batches):
+        """Of a prompt, at most, in the coming batch; sets the model up for rows of that length."""
+        is_short = self.step < self._arguments.short_share * batches
+        if self._device.type == "cpu":
+            # The fused attention's gradient costs the same for any short row.
+            self.model.set_attn_implementation("eager" if is_short else "sdpa")
+        return self._arguments.short_pieces if is_short else classifier.MAX_PIECES
 
     def _train(self, rows, targets):
         self.model.train()
@@ -144,12 +151,12 @@ def parse_arguments():
     parser.add_argument("--sources", type=Path, required=True, help="what sources.py has written")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1, help="of prompts, head and order")
-    parser.add_argument("--examples", type=int, default=44_000)
+    parser.add_argument("--examples", type=int, default=64_000)
     parser.add_argument("--batch", type=int, default=64)
     # The first batches show less of each end: most of what there is to learn stands close to it, and
     # such a batch takes half as long.
-    parser.add_argument("--short-share", type=float, default=0.7, help="of the batches")
-    parser.add_argument("--short-pieces", type=int, default=224, help="that these show of a prompt")
+    parser.add_argument("--short-share", type=float, default=0.75, help="of the batches")
+    parser.add_argument("--short-pieces", type=int, default=160, help="that these show of a prompt")
     parser.add_argument("--learning-rate", type=float, default=1.4e-4)
     parser.add_argument("--frozen-layers", type=int, default=0, help="of the encoder, the lowest")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -28,7 +28,8 @@ if [[ ! -f $base/model.safetensors ]]; then
 fi
 [[ -f $work/sources.json.gz ]] || "$python" "$training/sources.py" "$work/sources.json.gz"
 
-# Large activations are kept for the next batch instead of being mapped anew.
+# Large activations are kept for the next batch instead of being mapped anew, in large pages.
+export GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592
 
 run=$work/seed_$seed
