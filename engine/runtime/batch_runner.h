@@ -36,6 +36,9 @@ class BatchRunner {
   // others. After an error the sequences are as before.
   virtual absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch) = 0;
 
+  // True once its device has failed for good: nothing that it still runs ends well.
+  virtual bool has_failed() const = 0;
+
   // The sequence will not go on reading: its activations go.
   virtual void Forget(const Sequence* sequence) = 0;
 };

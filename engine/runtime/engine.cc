@@ -75,6 +75,7 @@ class LlamaEngine final : public Engine {
             queue_.waiting(), accepting_.load()};
   }
   absl::Duration heartbeat_age() const override { return loop_.heartbeat_age(); }
+  absl::Status device_status() const override { return loop_.device_status(); }
   std::vector<std::string> step_request_ids() const override { return loop_.step_request_ids(); }
 
   void Drain(absl::Duration timeout) override {

@@ -101,6 +101,9 @@ class Engine {
 
   // Time since the engine thread last finished a slice or found nothing to do.
   virtual absl::Duration heartbeat_age() const = 0;
+  // OK, or what the device failed with for good: every request ends with it, and only another
+  // process can go on.
+  virtual absl::Status device_status() const = 0;
   // What the engine thread works on, or last did: to name who is stuck.
   virtual std::vector<std::string> step_request_ids() const = 0;
 

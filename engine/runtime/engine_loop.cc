@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/base/monotonic_clock.h"
+#include "engine/base/status.h"
 #include "engine/runtime/engine_state.h"
 #include "engine/runtime/request_end.h"
 
@@ -26,10 +27,9 @@ EngineLoop::EngineLoop(const Config& config, std::unique_ptr<BatchRunner> runner
 EngineLoop::~EngineLoop() {
   {
     std::lock_guard<std::mutex> lock(mu_);
-    aborting_ = true;
     stopping_ = true;
   }
-  work_cv_.notify_one();
+  Abort();
   thread_.join();
 }
 
@@ -49,13 +49,31 @@ void EngineLoop::Wake() {
   work_cv_.notify_one();
 }
 
-void EngineLoop::Abort() {
+void EngineLoop::Abort() { AbortWith(absl::UnavailableError("the server is shutting down")); }
+
+void EngineLoop::AbortWith(const absl::Status& status) {
   {
     std::lock_guard<std::mutex> lock(mu_);
-    aborting_ = true;
+    if (abort_.ok()) abort_ = status;
     woken_ = true;
   }
   work_cv_.notify_one();
+}
+
+absl::Status EngineLoop::device_status() const {
+  std::lock_guard<std::mutex> lock(mu_);
+  return device_status_;
+}
+
+bool EngineLoop::DeviceFailed(const absl::Status& status) {
+  if (!runner_->has_failed()) return false;
+  const absl::Status failure = Annotate(status, "the device has failed");
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    if (device_status_.ok()) device_status_ = failure;
+  }
+  AbortWith(failure);
+  return true;
 }
 
 absl::Duration EngineLoop::heartbeat_age() const {
@@ -102,21 +120,21 @@ void EngineLoop::WaitForWork(std::unique_lock<std::mutex>& lock) {
 
 bool EngineLoop::TakeNew(bool has_work) {
   std::vector<std::unique_ptr<Sequence>> added;
-  bool abort = false;
+  absl::Status abort;
   {
     std::unique_lock<std::mutex> lock(mu_);
     if ((!has_work || scheduler_.idle()) && !(stopping_ && scheduler_.idle())) WaitForWork(lock);
     woken_ = false;
     added.swap(inbox_);
-    abort = aborting_;
+    abort = abort_;
     if (stopping_ && added.empty() && scheduler_.idle()) return false;
   }
   for (auto& sequence : added) scheduler_.Add(std::move(sequence));
-  if (!abort) return true;
+  if (abort.ok()) return true;
   std::vector<const Sequence*> all;
   scheduler_.ForEach([&all](Sequence& sequence) { all.push_back(&sequence); });
   for (const Sequence* sequence : all) {
-    Fail(sequence, absl::UnavailableError("the server is shutting down"));
+    Fail(sequence, abort);
   }
   return true;
 }
@@ -189,7 +207,10 @@ void EngineLoop::RunPrefill(const PrefillWork& work) {
   const absl::Duration start = MonotonicNow();
   absl::StatusOr<std::optional<at::Tensor>> logits = runner_->Prefill(work);
   Beat();
-  if (!logits.ok()) return Fail(sequence, logits.status());
+  if (!logits.ok()) {
+    if (!DeviceFailed(logits.status())) Fail(sequence, logits.status());
+    return;
+  }
   int64_t cost = 0;
   for (size_t i = 0; i < work.num_slices; ++i)
     cost += sequence->slice_costs[sequence->slices_done++];
@@ -215,6 +236,7 @@ void EngineLoop::RunDecode(const std::vector<Sequence*>& batch) {
   absl::StatusOr<at::Tensor> logits = runner_->Decode(batch);
   Beat();
   if (!logits.ok()) {
+    if (DeviceFailed(logits.status())) return;
     // One of them may be at fault; the others must not pay for it.
     for (Sequence* sequence : batch) DecodeAlone(sequence);
     return;
@@ -231,7 +253,10 @@ void EngineLoop::RunDecode(const std::vector<Sequence*>& batch) {
 void EngineLoop::DecodeAlone(Sequence* sequence) {
   absl::StatusOr<at::Tensor> logits = runner_->Decode({sequence});
   Beat();
-  if (!logits.ok()) return Fail(sequence, logits.status());
+  if (!logits.ok()) {
+    if (!DeviceFailed(logits.status())) Fail(sequence, logits.status());
+    return;
+  }
   TakeDecoded(sequence, logits->mutable_data_ptr<float>(), static_cast<int32_t>(logits->size(1)));
 }
 

@@ -57,6 +57,8 @@ class EngineLoop {
 
   int64_t available_blocks() const { return available_blocks_.load(std::memory_order_relaxed); }
   absl::Duration heartbeat_age() const;
+  // OK, or what the device failed with for good: requests end with it from then on.
+  absl::Status device_status() const;
   // Of the step under way, or the last one.
   std::vector<std::string> step_request_ids() const;
 
@@ -77,6 +79,11 @@ class EngineLoop {
   void Advance(Sequence* sequence, float* logits, int32_t vocab_size);
   void Finish(Sequence* sequence, SequenceOutput::End end);
   void Fail(const Sequence* sequence, const absl::Status& status);
+  // Of work that ended with `status`: true when that is for good, and the next step ends every
+  // request.
+  bool DeviceFailed(const absl::Status& status);
+  // Every sequence ends with `status`, those added from now on too.
+  void AbortWith(const absl::Status& status);
   void ReportState();
   void Beat();
 
@@ -95,7 +102,8 @@ class EngineLoop {
   std::condition_variable work_cv_;
   std::vector<std::unique_ptr<Sequence>> inbox_ WINDOWKV_GUARDED_BY(mu_);
   bool woken_ WINDOWKV_GUARDED_BY(mu_) = false;
-  bool aborting_ WINDOWKV_GUARDED_BY(mu_) = false;
+  absl::Status abort_ WINDOWKV_GUARDED_BY(mu_);          // not OK: what every sequence ends with
+  absl::Status device_status_ WINDOWKV_GUARDED_BY(mu_);  // not OK: the device has failed
   bool stopping_ WINDOWKV_GUARDED_BY(mu_) = false;
   std::vector<std::string> step_ids_ WINDOWKV_GUARDED_BY(mu_);
 

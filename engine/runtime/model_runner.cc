@@ -33,24 +33,29 @@ int64_t PrefillBytes(const ModelRunner::Config& config, int64_t tokens) {
 }
 
 // All that is free but for the activations of two long prompts and what libraries take.
-int64_t PoolBytesOf(const ModelRunner::Config& config) {
+absl::StatusOr<int64_t> PoolBytesOf(const ModelRunner::Config& config) {
   constexpr int64_t kLongPrompt = 32768;
   constexpr int64_t kLibraries = int64_t{1} << 30;
   const int64_t tokens = std::min<int64_t>(config.model.context_length, kLongPrompt);
   const int64_t kept_free = 2 * PrefillBytes(config, tokens) + kLibraries;
-  return CudaDeviceMemory(config.device).free_bytes - kept_free;
+  const int64_t free = CudaDeviceMemory(config.device).free_bytes;
+  if (free > kept_free) return free - kept_free;
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "the device has ", free, " bytes free beside the weights, where reading prompts may take ",
+      kept_free, ": lower prefill_chunk, or say kv_pool_bytes"));
 }
 
 absl::StatusOr<KvCacheStore> MakeStore(const ModelRunner::Config& config) {
-  const int64_t pool_bytes = config.kv_pool_bytes == 0 && config.device.is_cuda()
-                                 ? PoolBytesOf(config)
-                                 : config.kv_pool_bytes;
+  int64_t pool_bytes = config.kv_pool_bytes;
+  if (pool_bytes == 0 && config.device.is_cuda()) {
+    WINDOWKV_ASSIGN_OR_RETURN(pool_bytes, PoolBytesOf(config));
+  }
   return KvCacheStore::Create({config.model.num_layers, config.model.num_kv_heads,
                                config.model.head_dim, config.block_size, pool_bytes, config.dtype,
                                config.device});
 }
 
-absl::Status CheckDevice(const ModelRunner::Config& config) {
+absl::Status CheckHeads(const ModelRunner::Config& config) {
   if (!config.device.is_cuda() || HasPagedAttentionCuda(config.model.head_dim, config.dtype)) {
     return absl::OkStatus();
   }
@@ -62,7 +67,7 @@ absl::Status CheckDevice(const ModelRunner::Config& config) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ModelRunner>> ModelRunner::Create(const Config& config) {
-  WINDOWKV_RETURN_IF_ERROR(CheckDevice(config));
+  WINDOWKV_RETURN_IF_ERROR(CheckHeads(config));
   std::unique_ptr<ModelRunner> runner;
   absl::Status made;
   WINDOWKV_RETURN_IF_ERROR(CatchExceptions([&] {
@@ -107,6 +112,12 @@ void ModelRunner::PrepareThread() {
   if (config_.device.is_cuda()) UseCudaDevice(config_.device);
 }
 
+void ModelRunner::CheckDevice() {
+  // An error of a kernel stays with the process's device: every later call gives it back.
+  if (!config_.device.is_cuda() || has_failed_) return;
+  has_failed_ = !CatchExceptions([] { SynchronizeCuda(); }).ok();
+}
+
 std::vector<PrefillSlice> ModelRunner::PlanSlices(const CachePlan& plan) const {
   return PlanPrefill(model_.config(), plan.prompt_tokens, plan.observed, config_.prefill_chunk);
 }
@@ -142,6 +153,7 @@ absl::StatusOr<std::optional<at::Tensor>> ModelRunner::Prefill(const PrefillWork
       SynchronizeCuda();  // what the slices took is the scheduler's measure
     }
   });
+  if (!status.ok()) CheckDevice();
   if (!status.ok() || logits) Forget(&sequence);
   WINDOWKV_RETURN_IF_ERROR(status);
   sequence.cache->Commit();
@@ -159,6 +171,7 @@ absl::StatusOr<at::Tensor> ModelRunner::Decode(const std::vector<Sequence*>& bat
     }
     logits = OnHost(model_.Decode(rows, store_));
   });
+  if (!status.ok()) CheckDevice();
   for (Sequence* sequence : batch) {
     if (status.ok()) {
       sequence->cache->Commit();

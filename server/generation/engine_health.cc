@@ -8,6 +8,12 @@
 namespace windowkv {
 
 bool EngineHealth::Check() {
+  if (const absl::Status device = engine_->device_status(); !device.ok()) {
+    if (!device_failed_)
+      logger_.Error("the engine can not go on", {{"error", std::string(device.message())}});
+    device_failed_ = true;
+    return false;
+  }
   const absl::Duration age = engine_->heartbeat_age();
   const bool stuck = age >= timeout_;
   if (stuck && !stuck_) {

@@ -1,5 +1,7 @@
 #include "server/rpc/server_process.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -126,6 +128,14 @@ void ServerProcess::UpdateHealth() {
   }
 }
 
+void ServerProcess::EndIfFailed() {
+  if (program_.has_failed == nullptr || !program_.has_failed()) return;
+  std::lock_guard lock(mu_);
+  if (std::exchange(failed_, true)) return;
+  logger_.Error("ending: the program can not go on");
+  kill(getpid(), SIGTERM);
+}
+
 void ServerProcess::ProbeHealth() {
   const auto interval = absl::ToChronoMilliseconds(program_.health_interval);
   while (true) {
@@ -134,6 +144,7 @@ void ServerProcess::ProbeHealth() {
       if (stopping_cv_.wait_for(lock, interval, [this] { return stopping_; })) return;
     }
     UpdateHealth();
+    EndIfFailed();
   }
 }
 
@@ -172,7 +183,8 @@ int ServerProcess::ServeUntilSignal(const HostPort& http, ShutdownSignals& signa
                             {"timeout", options_.drain_timeout}});
   Shutdown();
   logger_.Info("stopped");
-  return 0;
+  std::lock_guard lock(mu_);
+  return failed_ ? 1 : 0;
 }
 
 }  // namespace windowkv

@@ -35,6 +35,9 @@ struct ServedProgram {
 
   // Asked every `health_interval` by a thread of the process's own; quick. Unset: always healthy.
   std::function<bool()> is_healthy;
+  // Asked with it. True: the process shuts down as after a signal and main's exit code is 1, so
+  // that a supervisor starts it again. Unset: never.
+  std::function<bool()> has_failed = nullptr;
   absl::Duration health_interval = absl::Seconds(1);
 
   // Called once at shutdown, after health turned NOT_SERVING and while RPCs are still served:
@@ -71,6 +74,7 @@ class ServerProcess {
   ServerProcess(const ServerOptions& options, ServedProgram program, Logger logger);
   absl::Status Listen();
   void UpdateHealth();
+  void EndIfFailed();
   void ProbeHealth();  // the probe thread
   // Health NOT_SERVING for good. False when that was done before.
   bool StopProbe();
@@ -89,6 +93,7 @@ class ServerProcess {
   std::condition_variable stopping_cv_;
   bool healthy_ WINDOWKV_GUARDED_BY(mu_) = false;
   bool stopping_ WINDOWKV_GUARDED_BY(mu_) = false;
+  bool failed_ WINDOWKV_GUARDED_BY(mu_) = false;
   std::thread probe_;
 };
 

@@ -31,6 +31,8 @@ class FakeBatchRunner final : public BatchRunner {
     // Called on the engine thread before a step's work; what they return is what the work comes to.
     std::function<absl::Status(const PrefillWork&)> on_prefill;
     std::function<absl::Status(const std::vector<Sequence*>&)> on_decode;
+    // Whether the device has failed for good; unset: never.
+    std::function<bool()> has_failed;
     // Requests whose logits are no numbers from their second token on.
     std::set<std::string> not_a_number;
   };
@@ -90,6 +92,7 @@ class FakeBatchRunner final : public BatchRunner {
     return logits;
   }
 
+  bool has_failed() const override { return options_.has_failed && options_.has_failed(); }
   void Forget(const Sequence* sequence) override {}
 
  private:

@@ -65,6 +65,16 @@ void FakeEngine::SetHeartbeatAge(absl::Duration age) {
   heartbeat_age_ = age;
 }
 
+void FakeEngine::SetDeviceStatus(absl::Status status) {
+  std::lock_guard lock(mu_);
+  device_status_ = std::move(status);
+}
+
+absl::Status FakeEngine::device_status() const {
+  std::lock_guard lock(mu_);
+  return device_status_;
+}
+
 absl::StatusOr<std::vector<int32_t>> FakeEngine::Tokenize(
     const std::variant<PromptText, PromptChat>& prompt) const {
   const auto* text = std::get_if<PromptText>(&prompt);

@@ -29,6 +29,7 @@ class FakeEngine final : public Engine {
   // What Submit was given, in order.
   std::vector<GenerationRequest> requests() const;
   void SetHeartbeatAge(absl::Duration age);
+  void SetDeviceStatus(absl::Status status);
 
   StreamOrStatus Submit(GenerationRequest request) override;
   // One token per byte, its id the byte. FAILED_PRECONDITION for chat messages.
@@ -38,6 +39,7 @@ class FakeEngine final : public Engine {
   const ModelInfo& model_info() const override { return info; }
   EngineLoad load() const override;
   absl::Duration heartbeat_age() const override;
+  absl::Status device_status() const override;
   // "stuck-1" and "stuck-2".
   std::vector<std::string> step_request_ids() const override;
   void Drain(absl::Duration timeout) override;
@@ -46,6 +48,7 @@ class FakeEngine final : public Engine {
   mutable std::mutex mu_;
   std::vector<GenerationRequest> requests_ WINDOWKV_GUARDED_BY(mu_);
   absl::Duration heartbeat_age_ WINDOWKV_GUARDED_BY(mu_);
+  absl::Status device_status_ WINDOWKV_GUARDED_BY(mu_);
   bool draining_ WINDOWKV_GUARDED_BY(mu_) = false;
 };
 

@@ -175,6 +175,33 @@ TEST_F(EngineLoopTest, APromptThatCannotBeReadFailsAlone) {
   EXPECT_EQ(loop_->available_blocks(), 64);
 }
 
+TEST_F(EngineLoopTest, AFailedDeviceEndsEveryRequestAndThoseThatComeLater) {
+  std::promise<void> both_added;
+  std::atomic<bool> has_failed{false};
+  FakeBatchRunner::Options options;
+  options.on_decode =
+      [&, added = both_added.get_future().share()](const std::vector<Sequence*>& batch) {
+        added.wait();
+        if (batch.size() == 2) has_failed = true;
+        return has_failed ? absl::InternalError("an illegal memory access") : absl::OkStatus();
+      };
+  options.has_failed = [&] { return has_failed.load(); };
+  Start(std::move(options));
+  EXPECT_TRUE(loop_->device_status().ok());
+  const auto a = Add("a", {1, 2}, 40);
+  const auto b = Add("b", {3}, 40);
+  both_added.set_value();
+  for (const auto& stream : {a, b, Add("later", {4}, 5)}) {
+    const Read read = ReadAll(*stream);
+    EXPECT_EQ(read.status.code(), absl::StatusCode::kInternal);
+    EXPECT_THAT(std::string(read.status.message()), HasSubstr("an illegal memory access"));
+  }
+  EXPECT_EQ(ReadAll(*Add("last", {5}, 5)).status.code(), absl::StatusCode::kInternal);
+  EXPECT_FALSE(loop_->device_status().ok());
+  EXPECT_EQ(loop_->available_blocks(), 64);
+  EXPECT_TRUE(queue_.WaitUntilIdle(absl::Seconds(10)));
+}
+
 TEST_F(EngineLoopTest, AStuckStepLetsTheHeartbeatAgeAndTellsWhoseItIs) {
   std::promise<void> entered;
   std::promise<void> release;

@@ -30,5 +30,19 @@ TEST(EngineHealthTest, TheRequestsOfAStuckStepAreLoggedOnce) {
   EXPECT_EQ(log.find("request_ids", first + 1), std::string::npos) << log;
 }
 
+TEST(EngineHealthTest, AnEngineWithoutItsDeviceIsUnhealthyForGoodAndSaysWhyOnce) {
+  testing::FakeEngine engine;
+  ::testing::internal::CaptureStderr();
+  EngineHealth health(&engine, absl::Seconds(8), *Logger::Create("test", "info"));
+  EXPECT_FALSE(health.HasFailed());
+  engine.SetDeviceStatus(absl::InternalError("an illegal memory access"));
+  for (int probe = 0; probe < 3; ++probe) EXPECT_FALSE(health.Check());
+  EXPECT_TRUE(health.HasFailed());
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  const size_t first = log.find("an illegal memory access");
+  EXPECT_NE(first, std::string::npos) << log;
+  EXPECT_EQ(log.find("an illegal memory access", first + 1), std::string::npos) << log;
+}
+
 }  // namespace
 }  // namespace windowkv

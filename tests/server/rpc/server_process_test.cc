@@ -218,5 +218,24 @@ TEST(ServerProcessDeathTest, PrintsTheReadyLineAndEndsWellAfterASignal) {
               "windowkv-test ready: grpc 127.0.0.1:[0-9]+ http 127.0.0.1:9199\ndrained");
 }
 
+// In a process of its own, whose program fails while it serves.
+void ServeUntilTheProgramFails() {
+  auto signals = *ShutdownSignals::Create();
+  ServerOptions options;
+  options.listen = {"127.0.0.1", 0};
+  ServedProgram program;
+  program.has_failed = [] { return true; };
+  program.health_interval = absl::Milliseconds(1);
+  program.drain = [](absl::Duration) { std::cerr << "drained\n"; };
+  signals->Arm();
+  auto process = *ServerProcess::Start(options, std::move(program), Logger::Silent());
+  std::_Exit(process->ServeUntilSignal({"127.0.0.1", 9199}, *signals));
+}
+
+TEST(ServerProcessDeathTest, AProgramThatCanNotGoOnDrainsAndEndsWithAFailure) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(ServeUntilTheProgramFails(), ::testing::ExitedWithCode(1), "drained");
+}
+
 }  // namespace
 }  // namespace windowkv
