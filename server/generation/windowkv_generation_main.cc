@@ -53,6 +53,14 @@ void AddChoice(CLI::App* app, const std::string& name, Enum* value,
       ->default_str(default_word);
 }
 
+// Empty for a name that the engine knows.
+std::string DeviceProblem(const std::string& name) {
+  const bool has_index = name.starts_with("cuda:") && name.size() > 5 && name.size() <= 8 &&
+                         name.find_first_not_of("0123456789", 5) == std::string::npos;
+  const bool is_device = name == "auto" || name == "cpu" || name == "cuda" || has_index;
+  return is_device ? "" : "is \"" + name + "\", must be auto, cpu, cuda or cuda:N";
+}
+
 void AddModelFlags(CLI::App* app, GenerationFlags* flags) {
   EngineConfig* engine = &flags->engine;
   app->add_option("--model", engine->model_dir,
@@ -65,9 +73,10 @@ void AddModelFlags(CLI::App* app, GenerationFlags* flags) {
                           "Number format of the computation; auto takes what is fastest on this "
                           "device for the checkpoint");
   app->add_option(
-      "--device", engine->device,
-      "Where the model runs: cpu, cuda, cuda:N, or auto, which takes a CUDA device when "
-      "this program can and there is one");
+         "--device", engine->device,
+         "Where the model runs: cpu, cuda, cuda:N, or auto, which takes a CUDA device when "
+         "this program can and there is one")
+      ->check(DeviceProblem);
   app->add_option("--cuda-graphs", engine->cuda_graphs,
                   "Launch each decode step on a CUDA device as one captured graph");
   app->add_option("--threads", engine->num_threads,
@@ -219,6 +228,7 @@ int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSi
   EngineHealth health(engine->get(), flags.health_timeout, *logger);
   ServedProgram program{.services = {{v1::GenerationService::service_full_name(), &service}},
                         .is_healthy = [&] { return health.Check(); },
+                        .has_failed = [&] { return health.HasFailed(); },
                         .drain = [&](absl::Duration timeout) { (*engine)->Drain(timeout); }};
   auto process = ServerProcess::Start(options, std::move(program), *logger);
   if (!process.ok()) return Fail(process.status());
