@@ -91,18 +91,16 @@ at::Tensor LlamaModel::Decode(const std::vector<DecodeRow>& rows, KvCacheStore& 
     const at::Tensor filled = FillDecodeInputs(rows, count, config_.num_layers, decode_inputs_);
     return RunDecode(DecodeInputs(filled, count, config_.num_layers), store);
   }
-  if (graphs_ == nullptr) CaptureDecodeSteps(true, store.geometry().block_size);
+  if (graphs_ == nullptr) {
+    // One more than a full context: the blocks of a growing sequence are taken one token ahead.
+    const int64_t max_blocks = config_.context_length / store.geometry().block_size + 2;
+    graphs_ = MakeDecodeGraphs({config_.num_layers, max_blocks, captures_decode_}, device());
+  }
   const int64_t batch = graphs_->BatchFor(count);
   const at::Tensor filled = FillDecodeInputs(rows, batch, config_.num_layers, decode_inputs_);
   return graphs_
       ->Run(filled, batch, [&](const DecodeInputs& inputs) { return RunDecode(inputs, store); })
       .slice(0, 0, count);
-}
-
-void LlamaModel::CaptureDecodeSteps(bool capture, int32_t block_size) {
-  // One more than a full context: the blocks of a growing sequence are taken one token ahead.
-  const int64_t max_blocks = config_.context_length / block_size + 2;
-  graphs_ = MakeDecodeGraphs({config_.num_layers, max_blocks, capture}, device());
 }
 
 at::Tensor LlamaModel::RunDecode(const DecodeInputs& inputs, KvCacheStore& store) {

@@ -45,8 +45,9 @@ class LlamaModel {
   // on CUDA, where matrix products sum in an order that the number of rows decides.
   at::Tensor Decode(const std::vector<DecodeRow>& rows, KvCacheStore& store);
 
-  // On CUDA: whether decode steps are captured as graphs; they are unless this says otherwise.
-  void CaptureDecodeSteps(bool capture, int32_t block_size);
+  // On CUDA: whether decode steps are captured as graphs; they are unless this says otherwise,
+  // before the first step.
+  void set_captures_decode(bool captures) { captures_decode_ = captures; }
 
   const LlamaConfig& config() const { return config_; }
   at::Device device() const { return options_.device(); }
@@ -66,8 +67,9 @@ class LlamaModel {
   Linear output_;
   at::Tensor rope_;
   PagedAttention attention_;
-  at::Tensor decode_inputs_;              // on the CPU
-  std::unique_ptr<DecodeGraphs> graphs_;  // on CUDA
+  at::Tensor decode_inputs_;  // on the CPU
+  bool captures_decode_ = true;
+  std::unique_ptr<DecodeGraphs> graphs_;  // on CUDA, from the first step on
 };
 
 }  // namespace windowkv

@@ -3,6 +3,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "engine/base/status.h"
 #include "engine/kernels/cuda_device.h"
 
 namespace windowkv {
@@ -15,13 +16,14 @@ absl::StatusOr<at::Device> ChooseDevice(const std::string& name) {
   int number = 0;
   if (name != "cuda" && (!absl::ConsumePrefix(&index, "cuda:") ||
                          !absl::SimpleAtoi(index, &number) || number < 0 || number > 127)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("device is \"", name, "\", must be auto, cpu, cuda or cuda:N"));
+    return InvalidField("device",
+                        absl::StrCat("is \"", name, "\", must be auto, cpu, cuda or cuda:N"));
   }
   if (number < count) return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(number));
-  return absl::NotFoundError(absl::StrCat(
-      "device is \"", name, "\", but there ", count == 1 ? "is " : "are ", count, " CUDA device",
-      count == 1 ? "" : "s", count == 0 ? ", or the program was built without CUDA" : ""));
+  return FieldError(absl::StatusCode::kNotFound, "device",
+                    absl::StrCat("is \"", name, "\", but there ", count == 1 ? "is " : "are ",
+                                 count, " CUDA device", count == 1 ? "" : "s",
+                                 count == 0 ? ", or the program was built without CUDA" : ""));
 }
 
 }  // namespace windowkv

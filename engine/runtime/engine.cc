@@ -247,8 +247,8 @@ ModelInfo MakeInfo(const EngineConfig& config, const ModelRunner::Config& runner
 absl::Status CheckConfig(const EngineConfig& config, const LlamaConfig& model) {
   const auto in_range = [](absl::string_view name, int64_t value, int64_t low, int64_t high) {
     if (value >= low && value <= high) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, " is ", value, ", must be in [", low, ", ", high, "]"));
+    return InvalidField(ToStd(name),
+                        absl::StrCat("is ", value, ", must be in [", low, ", ", high, "]"));
   };
   WINDOWKV_RETURN_IF_ERROR(in_range("block_size", config.block_size, 1, 1024));
   WINDOWKV_RETURN_IF_ERROR(in_range("max_running", config.max_running, 1, 4096));

@@ -65,6 +65,10 @@ absl::Status EngineLoop::device_status() const {
   return device_status_;
 }
 
+void EngineLoop::FailWork(const Sequence* sequence, const absl::Status& status) {
+  if (!DeviceFailed(status)) Fail(sequence, status);
+}
+
 bool EngineLoop::DeviceFailed(const absl::Status& status) {
   if (!runner_->has_failed()) return false;
   const absl::Status failure = Annotate(status, "the device has failed");
@@ -207,10 +211,7 @@ void EngineLoop::RunPrefill(const PrefillWork& work) {
   const absl::Duration start = MonotonicNow();
   absl::StatusOr<std::optional<at::Tensor>> logits = runner_->Prefill(work);
   Beat();
-  if (!logits.ok()) {
-    if (!DeviceFailed(logits.status())) Fail(sequence, logits.status());
-    return;
-  }
+  if (!logits.ok()) return FailWork(sequence, logits.status());
   int64_t cost = 0;
   for (size_t i = 0; i < work.num_slices; ++i)
     cost += sequence->slice_costs[sequence->slices_done++];
@@ -253,10 +254,7 @@ void EngineLoop::RunDecode(const std::vector<Sequence*>& batch) {
 void EngineLoop::DecodeAlone(Sequence* sequence) {
   absl::StatusOr<at::Tensor> logits = runner_->Decode({sequence});
   Beat();
-  if (!logits.ok()) {
-    if (!DeviceFailed(logits.status())) Fail(sequence, logits.status());
-    return;
-  }
+  if (!logits.ok()) return FailWork(sequence, logits.status());
   TakeDecoded(sequence, logits->mutable_data_ptr<float>(), static_cast<int32_t>(logits->size(1)));
 }
 

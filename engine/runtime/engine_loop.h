@@ -79,6 +79,8 @@ class EngineLoop {
   void Advance(Sequence* sequence, float* logits, int32_t vocab_size);
   void Finish(Sequence* sequence, SequenceOutput::End end);
   void Fail(const Sequence* sequence, const absl::Status& status);
+  // The runner's work for one sequence failed: it ends alone, or, without the device, all do.
+  void FailWork(const Sequence* sequence, const absl::Status& status);
   // Of work that ended with `status`: true when that is for good, and the next step ends every
   // request.
   bool DeviceFailed(const absl::Status& status);

@@ -89,9 +89,7 @@ absl::StatusOr<std::unique_ptr<ModelRunner>> ModelRunner::Create(const Config& c
 
 ModelRunner::ModelRunner(const Config& config, LlamaModel model, KvCacheStore store)
     : config_(config), model_(std::move(model)), store_(std::move(store)) {
-  if (config.device.is_cuda()) {
-    model_.CaptureDecodeSteps(config.capture_decode, config.block_size);
-  }
+  model_.set_captures_decode(config.capture_decode);
 }
 
 at::Tensor ModelRunner::OnHost(const at::Tensor& logits) {

@@ -2,11 +2,14 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "engine/base/status.h"
 #include "engine/cache_policy/policy.h"
@@ -53,14 +56,6 @@ void AddChoice(CLI::App* app, const std::string& name, Enum* value,
       ->default_str(default_word);
 }
 
-// Empty for a name that the engine knows.
-std::string DeviceProblem(const std::string& name) {
-  const bool has_index = name.starts_with("cuda:") && name.size() > 5 && name.size() <= 8 &&
-                         name.find_first_not_of("0123456789", 5) == std::string::npos;
-  const bool is_device = name == "auto" || name == "cpu" || name == "cuda" || has_index;
-  return is_device ? "" : "is \"" + name + "\", must be auto, cpu, cuda or cuda:N";
-}
-
 void AddModelFlags(CLI::App* app, GenerationFlags* flags) {
   EngineConfig* engine = &flags->engine;
   app->add_option("--model", engine->model_dir,
@@ -73,10 +68,9 @@ void AddModelFlags(CLI::App* app, GenerationFlags* flags) {
                           "Number format of the computation; auto takes what is fastest on this "
                           "device for the checkpoint");
   app->add_option(
-         "--device", engine->device,
-         "Where the model runs: cpu, cuda, cuda:N, or auto, which takes a CUDA device when "
-         "this program can and there is one")
-      ->check(DeviceProblem);
+      "--device", engine->device,
+      "Where the model runs: cpu, cuda, cuda:N, or auto, which takes a CUDA device when "
+      "this program can and there is one");
   app->add_option("--cuda-graphs", engine->cuda_graphs,
                   "Launch each decode step on a CUDA device as one captured graph");
   app->add_option("--threads", engine->num_threads,
@@ -202,6 +196,14 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
+// Names the flag, too: a field of EngineConfig has the name of its flag.
+int FailEngine(const absl::Status& status) {
+  const std::optional<std::string> field = FieldOf(status);
+  // A cache option's field is the one of a request.
+  if (!field || absl::StrContains(*field, '.')) return Fail(status);
+  return Fail(Annotate(status, "--" + absl::StrReplaceAll(*field, {{"_", "-"}})));
+}
+
 // Makes everything in the order of dependence and serves until a signal.
 int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSignals& signals) {
   auto logger = Logger::Create(kProgram, options.log_level);
@@ -212,7 +214,7 @@ int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSi
   for (const auto& [name, policy] : PoliciesByName()) policies.push_back(name);
   PrometheusEngineMetrics metrics(&registry, ModelName(flags.engine.model_dir), policies);
   auto engine = CreateEngine(flags.engine, &metrics);
-  if (!engine.ok()) return Fail(engine.status());
+  if (!engine.ok()) return FailEngine(engine.status());
   const ModelInfo& info = (*engine)->model_info();
   metrics.OnModelLoaded({.architecture = info.architecture,
                          .dtype = info.dtype,
