@@ -38,33 +38,28 @@ __device__ inline __nv_bfloat16 FromFloat<__nv_bfloat16>(float x) {
   return __float2bfloat16(x);
 }
 
-// Sixteen bytes of neighbouring values.
-template <typename T>
-struct alignas(kPackBytes) Pack {
-  static constexpr int kSize = kPackBytes / sizeof(T);
-  T values[kSize];
+// Neighbouring values, a power of two of them, read and written at once.
+template <typename T, int kCount>
+struct alignas(kCount * sizeof(T)) Part {
+  static constexpr int kSize = kCount;
+  T values[kCount];
 };
+template <typename T, int kCount>
+__device__ inline Part<T, kCount> LoadPart(const T* p) {
+  return *reinterpret_cast<const Part<T, kCount>*>(p);
+}
+template <typename T, int kCount>
+__device__ inline void StorePart(T* p, const Part<T, kCount>& part) {
+  *reinterpret_cast<Part<T, kCount>*>(p) = part;
+}
+
+// Sixteen bytes of them.
+template <typename T>
+using Pack = Part<T, kPackBytes / sizeof(T)>;
 
 template <typename T>
 __device__ inline Pack<T> LoadPack(const T* p) {
-  return *reinterpret_cast<const Pack<T>*>(p);
-}
-template <typename T>
-__device__ inline void StorePack(T* p, const Pack<T>& pack) {
-  *reinterpret_cast<Pack<T>*>(p) = pack;
-}
-// The same for any power of two of values.
-template <typename T, int kSize>
-struct alignas(kSize * sizeof(T)) Part {
-  T values[kSize];
-};
-template <typename T, int kSize>
-__device__ inline Part<T, kSize> LoadPart(const T* p) {
-  return *reinterpret_cast<const Part<T, kSize>*>(p);
-}
-template <typename T, int kSize>
-__device__ inline void StorePart(T* p, const Part<T, kSize>& part) {
-  *reinterpret_cast<Part<T, kSize>*>(p) = part;
+  return LoadPart<T, Pack<T>::kSize>(p);
 }
 
 // What is read once: it does not displace in the first cache what is read again.

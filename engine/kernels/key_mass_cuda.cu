@@ -52,7 +52,7 @@ __device__ void LoadKeys(const Args& a, int first_key, int kv_head, bf16* keys) 
     if (first_key + key < a.tokens) {
       pack = LoadPack(a.k + (first_key + key) * a.k_stride + kv_head * a.head_dim + d);
     }
-    StorePack(keys + key * stride + d, pack);
+    StorePart(keys + key * stride + d, pack);
   }
   __syncthreads();
 }

@@ -3,25 +3,15 @@
 #include "engine/kernels/dispatch.h"
 #include "engine/kernels/isa.h"
 #include "engine/kernels/rms_norm.h"
+#include "engine/kernels/rms_norm_args.h"
 #include "engine/kernels/vec.h"
 
 namespace windowkv {
 namespace {
 
 template <typename T>
-struct Args {
-  const T* x;
-  const T* weight;
-  T* out;
-  int64_t x_stride;
-  int64_t out_stride;
-  int64_t hidden;
-  float eps;
-};
-
-template <typename T>
 struct Body {
-  WINDOWKV_KERNEL_INLINE static void Run(const Args<T>& a, int64_t begin, int64_t end) {
+  WINDOWKV_KERNEL_INLINE static void Run(const RmsNormArgs<T>& a, int64_t begin, int64_t end) {
     const int64_t whole = a.hidden / kLanes * kLanes;
     for (int64_t row = begin; row < end; ++row) {
       const T* x = a.x + row * a.x_stride;
@@ -49,13 +39,7 @@ struct Body {
 void RmsNormCpu(const at::Tensor& x, const at::Tensor& weight, float eps, at::Tensor& out) {
   DispatchDtype(x.scalar_type(), [&](auto type) {
     using T = decltype(type);
-    const Args<T> args{x.const_data_ptr<T>(),
-                       weight.const_data_ptr<T>(),
-                       out.mutable_data_ptr<T>(),
-                       x.stride(0),
-                       out.stride(0),
-                       x.size(1),
-                       eps};
+    const RmsNormArgs<T> args(x, weight, eps, out);
     ParallelKernel<Body<T>>(args, x.size(0), /*grain=*/64);
   });
 }

@@ -3,23 +3,11 @@
 #include "engine/kernels/dispatch.h"
 #include "engine/kernels/isa.h"
 #include "engine/kernels/rope.h"
+#include "engine/kernels/rope_args.h"
 #include "engine/kernels/vec.h"
 
 namespace windowkv {
 namespace {
-
-template <typename T>
-struct Args {
-  const T* qkv;
-  T* q_out;
-  int64_t q_out_stride;
-  const float* cos_sin;
-  const int32_t* positions;
-  KvDestination destination;
-  int64_t num_heads;
-  int64_t num_kv_heads;
-  int64_t head_dim;
-};
 
 // out may be x.
 template <typename T>
@@ -44,7 +32,7 @@ WINDOWKV_KERNEL_INLINE void Rotate(const T* x, const float* cos, const float* si
 
 template <typename T>
 struct Body {
-  WINDOWKV_KERNEL_INLINE static void Run(const Args<T>& a, int64_t begin, int64_t end) {
+  WINDOWKV_KERNEL_INLINE static void Run(const RopeArgs<T>& a, int64_t begin, int64_t end) {
     const int64_t half = a.head_dim / 2;
     const int64_t width = (a.num_heads + 2 * a.num_kv_heads) * a.head_dim;
     for (int64_t row = begin; row < end; ++row) {
@@ -78,15 +66,7 @@ void RopeAndStoreCpu(const at::Tensor& qkv, const at::Tensor& cos_sin, const int
                      const KvDestination& destination) {
   DispatchDtype(qkv.scalar_type(), [&](auto type) {
     using T = decltype(type);
-    const Args<T> args{qkv.const_data_ptr<T>(),
-                       q_out.mutable_data_ptr<T>(),
-                       q_out.stride(0),
-                       cos_sin.const_data_ptr<float>(),
-                       positions,
-                       destination,
-                       num_heads,
-                       num_kv_heads,
-                       cos_sin.size(1)};
+    const RopeArgs<T> args(qkv, cos_sin, positions, num_heads, num_kv_heads, q_out, destination);
     ParallelKernel<Body<T>>(args, qkv.size(0), /*grain=*/64);
   });
 }

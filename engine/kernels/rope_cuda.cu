@@ -4,22 +4,10 @@
 #include "engine/kernels/cuda_values.cuh"
 #include "engine/kernels/dispatch.h"
 #include "engine/kernels/rope.h"
+#include "engine/kernels/rope_args.h"
 
 namespace windowkv {
 namespace {
-
-template <typename T>
-struct Args {
-  const T* qkv;
-  T* q_out;
-  int64_t q_out_stride;
-  const float* cos_sin;
-  const int32_t* positions;
-  KvDestination destination;
-  int64_t num_heads;
-  int64_t num_kv_heads;
-  int64_t head_dim;
-};
 
 // kSize neighbouring pairs of a head; x and out may be the same.
 template <typename T, int kSize>
@@ -41,8 +29,8 @@ __device__ void RotatePairs(const T* x, const float* cos_sin, int64_t half, int6
 }
 
 // A block for each row, a thread for kSize pairs of elements of a head.
-template <typename T, int kSize>
-__global__ void Kernel(Args<T> a) {
+template <typename Scalar, typename T, int kSize>
+__global__ void Kernel(RopeArgs<Scalar, T> a) {
   const int64_t row = blockIdx.x;
   const int64_t half = a.head_dim / 2;
   const int64_t parts = half / kSize;
@@ -82,15 +70,8 @@ void RopeAndStoreCuda(const at::Tensor& qkv, const at::Tensor& cos_sin, const in
   if (qkv.size(0) == 0) return;
   DispatchDtype(qkv.scalar_type(), [&](auto type) {
     using T = typename DeviceTypeOf<decltype(type)>::type;
-    const Args<T> args{DeviceData<decltype(type)>(qkv),
-                       MutableDeviceData<decltype(type)>(q_out),
-                       q_out.stride(0),
-                       cos_sin.const_data_ptr<float>(),
-                       positions,
-                       destination,
-                       num_heads,
-                       num_kv_heads,
-                       cos_sin.size(1)};
+    const RopeArgs<decltype(type), T> args(qkv, cos_sin, positions, num_heads, num_kv_heads, q_out,
+                                           destination);
     constexpr int kSize = Pack<T>::kSize;
     const KvDestination& to = args.destination;
     const bool packed = args.head_dim / 2 % kSize == 0 && IsPackAligned(args.qkv) &&
@@ -100,7 +81,7 @@ void RopeAndStoreCuda(const at::Tensor& qkv, const at::Tensor& cos_sin, const in
     const int64_t parts = (num_heads + 2 * num_kv_heads) * args.head_dim / 2 / (packed ? kSize : 1);
     const auto threads =
         static_cast<unsigned>(std::clamp<int64_t>((parts + kWarp - 1) / kWarp, 1, 16) * kWarp);
-    const auto kernel = packed ? &Kernel<T, kSize> : &Kernel<T, 1>;
+    const auto kernel = packed ? &Kernel<decltype(type), T, kSize> : &Kernel<decltype(type), T, 1>;
     LaunchEarly(kernel, dim3(static_cast<unsigned>(qkv.size(0))), threads, 0, args);
   });
 }

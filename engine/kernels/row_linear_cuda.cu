@@ -79,10 +79,10 @@ void RowLinearCuda(const at::Tensor& x, const at::Tensor& weight, const at::Tens
   if (HasRowLinearMma(x, weight)) {
     return RowLinearMma(x, weight, bias, accumulate, /*swiglu=*/false, out);
   }
-  constexpr int64_t kFewRows = 8;
   const bool is_bfloat16 = x.scalar_type() == at::kBFloat16;
   // float32 serves to check, where a row must not depend on the number of rows.
-  if (is_bfloat16 && x.size(0) > kFewRows) return Multiply(x, weight, bias, accumulate, out);
+  if (is_bfloat16 && x.size(0) > kRowLinearMmaRows)
+    return Multiply(x, weight, bias, accumulate, out);
   DispatchDtype(x.scalar_type(), [&](auto type) {
     using Scalar = decltype(type);
     if (out.scalar_type() == at::kFloat)

@@ -9,10 +9,10 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / kWarp;
-constexpr int kFeatures = 16;  // rows of the weight that a block reads
-constexpr int kMaxRows = 8;    // of x in a matrix instruction
-constexpr int kDepth = 32;     // elements of each row that a warp takes at a time
-constexpr int kAhead = 4;      // of these, read before the first is used
+constexpr int kFeatures = 16;                // rows of the weight that a block reads
+constexpr int kMaxRows = kRowLinearMmaRows;  // of x in a matrix instruction
+constexpr int kDepth = 32;                   // elements of each row that a warp takes at a time
+constexpr int kAhead = 4;                    // of these, read before the first is used
 
 using bf16 = __nv_bfloat16;
 

@@ -7,7 +7,10 @@
 
 namespace windowkv {
 
-// Whether RowLinearMma takes these operands: bfloat16, up to 8 rows, whole 64-byte pieces of rows.
+constexpr int kRowLinearMmaRows = 8;  // of x, at most
+
+// Whether RowLinearMma takes these operands: bfloat16, few enough rows, whole 64-byte pieces of
+// rows.
 bool HasRowLinearMma(const at::Tensor& x, const at::Tensor& weight);
 
 // RowLinear by matrix instructions, for a weight that is read once and rows that are few: it takes
