@@ -8,6 +8,7 @@
 #include "engine/kernels/rms_norm.h"
 #include "engine/kernels/rope.h"
 #include "engine/kernels/row_linear_mma.h"
+#include "engine/kernels/sample_rows.h"
 #include "engine/kernels/swiglu.h"
 #include "engine/kernels/window_scores.h"
 
@@ -49,6 +50,10 @@ void RowLinearCuda(const at::Tensor&, const at::Tensor&, const at::Tensor&, Accu
 bool HasRowLinearMma(const at::Tensor&, const at::Tensor&) { return false; }
 void RowLinearMma(const at::Tensor&, const at::Tensor&, const at::Tensor&, Accumulate, bool,
                   at::Tensor&) {
+  Missing();
+}
+std::vector<int32_t> SampleRowsCuda(const std::vector<RowSampling>&, const std::vector<LogitEdit>&,
+                                    at::Tensor&) {
   Missing();
 }
 bool HasPagedAttentionCuda(int64_t, at::ScalarType) { return false; }

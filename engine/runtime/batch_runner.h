@@ -29,15 +29,17 @@ class BatchRunner {
   virtual const KvCacheManager::Geometry& cache_geometry() const = 0;
 
   // Runs the slices. After the prompt's last one: the logits of its last token, [1, vocab_size]
-  // float32. After an error the sequence cannot go on.
+  // float32, on the device. After an error the sequence cannot go on.
   virtual absl::StatusOr<std::optional<at::Tensor>> Prefill(const PrefillWork& work) = 0;
 
-  // One token for each sequence: logits [batch, vocab_size] float32. A row does not depend on the
-  // others. After an error the sequences are as before.
+  // One token for each sequence: logits [batch, vocab_size] float32, on the device, which may still
+  // be computing them; the caller's until the next call. A row does not depend on the others. After
+  // an error the sequences are as before.
   virtual absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch) = 0;
 
-  // True once its device has failed for good: nothing that it still runs ends well.
-  virtual bool has_failed() const = 0;
+  // Asked after an error: whether the device has failed for good, so that nothing that it still
+  // runs ends well.
+  virtual bool HasFailed() = 0;
 
   // The sequence will not go on reading: its activations go.
   virtual void Forget(const Sequence* sequence) = 0;

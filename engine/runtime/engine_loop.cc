@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/base/catch_exceptions.h"
 #include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
 #include "engine/runtime/engine_state.h"
 #include "engine/runtime/request_end.h"
+#include "engine/sampling/sample_tokens.h"
 
 namespace windowkv {
 
@@ -70,7 +72,7 @@ void EngineLoop::FailWork(const Sequence* sequence, const absl::Status& status) 
 }
 
 bool EngineLoop::DeviceFailed(const absl::Status& status) {
-  if (!runner_->has_failed()) return false;
+  if (!runner_->HasFailed()) return false;
   const absl::Status failure = Annotate(status, "the device has failed");
   {
     std::lock_guard<std::mutex> lock(mu_);
@@ -229,7 +231,7 @@ void EngineLoop::RunPrefill(const PrefillWork& work) {
   if (sequence->replaying()) return;
   outputs_[sequence] =
       std::make_unique<SequenceOutput>(sequence, tokenizer_, config_.eos_token_ids);
-  Advance(sequence, (*logits)->mutable_data_ptr<float>(), static_cast<int32_t>((*logits)->size(1)));
+  Sample({sequence}, **logits);
 }
 
 void EngineLoop::RunDecode(const std::vector<Sequence*>& batch) {
@@ -242,30 +244,42 @@ void EngineLoop::RunDecode(const std::vector<Sequence*>& batch) {
     for (Sequence* sequence : batch) DecodeAlone(sequence);
     return;
   }
+  for (Sequence* sequence : batch) ++sequence->decoded;
+  Sample(batch, *logits);
   scheduler_.costs().OnDecode(MonotonicNow() - start);
-  const int64_t vocab_size = logits->size(1);
-  float* rows = logits->mutable_data_ptr<float>();
-  for (size_t i = 0; i < batch.size(); ++i) {
-    TakeDecoded(batch[i], rows + static_cast<int64_t>(i) * vocab_size,
-                static_cast<int32_t>(vocab_size));
-  }
 }
 
 void EngineLoop::DecodeAlone(Sequence* sequence) {
   absl::StatusOr<at::Tensor> logits = runner_->Decode({sequence});
   Beat();
   if (!logits.ok()) return FailWork(sequence, logits.status());
-  TakeDecoded(sequence, logits->mutable_data_ptr<float>(), static_cast<int32_t>(logits->size(1)));
-}
-
-void EngineLoop::TakeDecoded(Sequence* sequence, float* logits, int32_t vocab_size) {
   ++sequence->decoded;
-  if (!sequence->replaying()) Advance(sequence, logits, vocab_size);
+  Sample({sequence}, *logits);
 }
 
-void EngineLoop::Advance(Sequence* sequence, float* logits, int32_t vocab_size) {
-  auto end = outputs_[sequence]->Advance(logits, vocab_size);
-  if (!end.ok()) return Fail(sequence, end.status());
+void EngineLoop::Sample(const std::vector<Sequence*>& sequences, at::Tensor& logits) {
+  std::vector<Sequence*> sampled;
+  std::vector<SampledRow> rows;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    if (sequences[i]->replaying()) continue;
+    sampled.push_back(sequences[i]);
+    rows.push_back({static_cast<int32_t>(i), &outputs_[sequences[i]]->sampler()});
+  }
+  std::vector<absl::StatusOr<SampledToken>> tokens;
+  const absl::Status status = CatchExceptions([&] { tokens = SampleTokens(rows, logits); });
+  if (!status.ok() && DeviceFailed(status)) return;
+  for (size_t i = 0; i < sampled.size(); ++i) {
+    const absl::Status of_row = status.ok() ? tokens[i].status() : status;
+    if (of_row.ok()) {
+      Advance(sampled[i], *tokens[i]);
+    } else {
+      Fail(sampled[i], of_row);
+    }
+  }
+}
+
+void EngineLoop::Advance(Sequence* sequence, const SampledToken& token) {
+  std::optional<SequenceOutput::End> end = outputs_[sequence]->Advance(token);
   const absl::Duration now = MonotonicNow();
   if (sequence->output.size() == 1) {
     sequence->first_token = now;
@@ -275,7 +289,7 @@ void EngineLoop::Advance(Sequence* sequence, float* logits, int32_t vocab_size) 
     metrics_->OnNextToken(now - sequence->last_token);
   }
   sequence->last_token = now;
-  if (end->has_value()) Finish(sequence, **std::move(end));
+  if (end) Finish(sequence, *std::move(end));
 }
 
 void EngineLoop::Finish(Sequence* sequence, SequenceOutput::End end) {

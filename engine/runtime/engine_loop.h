@@ -73,10 +73,10 @@ class EngineLoop {
   void AcceptAdmitted(std::vector<Sequence*> admitted);
   void RunPrefill(const PrefillWork& work);
   void RunDecode(const std::vector<Sequence*>& batch);
-  // One sequence's share of a decode step.
-  void TakeDecoded(Sequence* sequence, float* logits, int32_t vocab_size);
   void DecodeAlone(Sequence* sequence);
-  void Advance(Sequence* sequence, float* logits, int32_t vocab_size);
+  // A token of `logits` for each sequence but those that are replayed.
+  void Sample(const std::vector<Sequence*>& sequences, at::Tensor& logits);
+  void Advance(Sequence* sequence, const SampledToken& token);
   void Finish(Sequence* sequence, SequenceOutput::End end);
   void Fail(const Sequence* sequence, const absl::Status& status);
   // The runner's work for one sequence failed: it ends alone, or, without the device, all do.

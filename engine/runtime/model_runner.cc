@@ -1,7 +1,6 @@
 #include "engine/runtime/model_runner.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -92,28 +91,14 @@ ModelRunner::ModelRunner(const Config& config, LlamaModel model, KvCacheStore st
   model_.set_captures_decode(config.capture_decode);
 }
 
-at::Tensor ModelRunner::OnHost(const at::Tensor& logits) {
-  if (logits.is_cpu()) return logits;
-  const int64_t rows = logits.size(0);
-  if (!host_logits_.defined() || host_logits_.size(0) < rows) {
-    host_logits_ =
-        at::empty({rows, logits.size(1)}, at::TensorOptions(at::kFloat).pinned_memory(true));
-  }
-  at::Tensor host = host_logits_.slice(0, 0, rows);
-  host.copy_(logits, /*non_blocking=*/true);
-  SynchronizeCuda();
-  return host;
-}
-
 void ModelRunner::PrepareThread() {
   if (config_.num_threads > 0) at::set_num_threads(config_.num_threads);
   if (config_.device.is_cuda()) UseCudaDevice(config_.device);
 }
 
-void ModelRunner::CheckDevice() {
+bool ModelRunner::HasFailed() {
   // An error of a kernel stays with the process's device: every later call gives it back.
-  if (!config_.device.is_cuda() || has_failed_) return;
-  has_failed_ = !CatchExceptions([] { SynchronizeCuda(); }).ok();
+  return config_.device.is_cuda() && !CatchExceptions([] { SynchronizeCuda(); }).ok();
 }
 
 std::vector<PrefillSlice> ModelRunner::PlanSlices(const CachePlan& plan) const {
@@ -146,12 +131,10 @@ absl::StatusOr<std::optional<at::Tensor>> ModelRunner::Prefill(const PrefillWork
       model_.RunPrefillSlice(reading.slices[slice], reading.state, store_, *sequence.cache);
     }
     if (end == reading.slices.size()) {
-      logits = OnHost(model_.PrefillLogits(reading.state));
-    } else if (config_.device.is_cuda()) {
-      SynchronizeCuda();  // what the slices took is the scheduler's measure
+      logits = model_.PrefillLogits(reading.state);
     }
+    if (config_.device.is_cuda()) SynchronizeCuda();  // what it took is the scheduler's measure
   });
-  if (!status.ok()) CheckDevice();
   if (!status.ok() || logits) Forget(&sequence);
   WINDOWKV_RETURN_IF_ERROR(status);
   sequence.cache->Commit();
@@ -162,14 +145,15 @@ absl::StatusOr<at::Tensor> ModelRunner::Decode(const std::vector<Sequence*>& bat
   at::Tensor logits;
   const absl::Status status = CatchExceptions([&] {
     c10::InferenceMode guard;
+    // The inputs of the step before may still be on their way out of the memory for this one's.
+    if (config_.device.is_cuda()) SynchronizeCuda();
     std::vector<DecodeRow> rows;
     rows.reserve(batch.size());
     for (Sequence* sequence : batch) {
       rows.push_back({sequence->next_token(), sequence->next_position(), &*sequence->cache});
     }
-    logits = OnHost(model_.Decode(rows, store_));
+    logits = model_.Decode(rows, store_);
   });
-  if (!status.ok()) CheckDevice();
   for (Sequence* sequence : batch) {
     if (status.ok()) {
       sequence->cache->Commit();

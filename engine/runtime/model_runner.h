@@ -36,7 +36,7 @@ class ModelRunner final : public BatchRunner {
   const KvCacheManager::Geometry& cache_geometry() const override { return store_.geometry(); }
   absl::StatusOr<std::optional<at::Tensor>> Prefill(const PrefillWork& work) override;
   absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch) override;
-  bool has_failed() const override { return has_failed_; }
+  bool HasFailed() override;
   void Forget(const Sequence* sequence) override { reading_.erase(sequence); }
 
  private:
@@ -47,19 +47,13 @@ class ModelRunner final : public BatchRunner {
   };
 
   ModelRunner(const Config& config, LlamaModel model, KvCacheStore store);
-  // The same values where the engine thread reads them, once they have been computed.
-  at::Tensor OnHost(const at::Tensor& logits);
   std::vector<PrefillSlice> PlanSlices(const CachePlan& plan) const;
   Reading& ReadingOf(const Sequence& sequence);
-  // After work that threw: whether the device is still there.
-  void CheckDevice();
 
   Config config_;
   LlamaModel model_;
   KvCacheStore store_;
   std::unordered_map<const Sequence*, Reading> reading_;
-  bool has_failed_ = false;
-  at::Tensor host_logits_;  // [batch, vocab_size] in pinned memory, for a CUDA device
 };
 
 }  // namespace windowkv

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "engine/base/status.h"
-
 namespace windowkv {
 namespace {
 
@@ -25,9 +23,7 @@ SequenceOutput::SequenceOutput(Sequence* sequence, const RequestTokenizer* token
   for (int32_t id : EndIds(sequence->sampling, eos_ids)) end_ids_.insert(id);
 }
 
-absl::StatusOr<std::optional<SequenceOutput::End>> SequenceOutput::Advance(float* logits,
-                                                                           int32_t vocab_size) {
-  WINDOWKV_ASSIGN_OR_RETURN(const SampledToken token, sampler_.Sample(logits, vocab_size));
+std::optional<SequenceOutput::End> SequenceOutput::Advance(const SampledToken& token) {
   sequence_->output.push_back(token.id);
   const int32_t count = static_cast<int32_t>(sequence_->output.size());
   ChunkEvent chunk;

@@ -7,7 +7,6 @@
 #include <unordered_set>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "engine/request/sequence.h"
 #include "engine/request/stop_checker.h"
 #include "engine/runtime/request_tokenizer.h"
@@ -16,8 +15,8 @@
 
 namespace windowkv {
 
-// From logits to text: samples a sequence's next token, turns it into text, finds its end, and
-// pushes the chunk onto the sequence's stream. One per running sequence; engine thread only.
+// From tokens to text: turns a sequence's next token into text, finds its end, and pushes the chunk
+// onto the sequence's stream. One per running sequence; engine thread only.
 class SequenceOutput {
  public:
   // `sequence` and `tokenizer` outlive this. `eos_ids` are the model's end-of-text tokens.
@@ -28,9 +27,11 @@ class SequenceOutput {
     FinishReason reason = FinishReason::kStop;
     std::string matched_stop;
   };
-  // Takes one row of logits, [vocab_size] float32, which it changes. Returns how the sequence
-  // ended, or nothing when it goes on. INTERNAL for logits that are no numbers.
-  absl::StatusOr<std::optional<End>> Advance(float* logits, int32_t vocab_size);
+  // Returns how the sequence ended, or nothing when it goes on.
+  std::optional<End> Advance(const SampledToken& token);
+
+  // Of the sequence's next token.
+  Sampler& sampler() { return sampler_; }
 
  private:
   void AddLogprobs(const SampledToken& token, ChunkEvent& chunk) const;

@@ -2,122 +2,32 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <optional>
-
-#include "absl/strings/str_cat.h"
+#include <numeric>
 
 namespace windowkv {
 namespace {
 
-struct Candidate {
-  int32_t id = 0;
-  float logit = 0;
-  double weight = 0;  // not normalised
-};
-
-bool MoreLikely(const Candidate& a, const Candidate& b) {
-  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-}
-
-// The most likely `count` candidates in order.
-void KeepTop(std::vector<Candidate>& candidates, size_t count) {
-  count = std::min(count, candidates.size());
-  std::partial_sort(candidates.begin(), candidates.begin() + static_cast<ptrdiff_t>(count),
-                    candidates.end(), MoreLikely);
-  candidates.resize(count);
-}
-
-double TotalWeight(const std::vector<Candidate>& candidates) {
-  double total = 0;
-  for (const Candidate& candidate : candidates) total += candidate.weight;
-  return total;
-}
-
-// The smallest set of most likely candidates whose share reaches top_p. Sorts as few as it can: the
-// set is nearly always a small part of the vocabulary.
-void KeepNucleus(std::vector<Candidate>& candidates, float top_p) {
-  const double wanted = TotalWeight(candidates) * top_p;
-  for (size_t sorted = std::min<size_t>(64, candidates.size());;
-       sorted = std::min(sorted * 8, candidates.size())) {
-    std::partial_sort(candidates.begin(), candidates.begin() + static_cast<ptrdiff_t>(sorted),
-                      candidates.end(), MoreLikely);
-    double sum = 0;
-    for (size_t i = 0; i < sorted; ++i) {
-      sum += candidates[i].weight;
-      if (sum >= wanted) return candidates.resize(i + 1);
-    }
-    if (sorted == candidates.size()) return;
-  }
-}
-
 // Logarithm of the sum of exponentials.
-double LogSumExp(const float* logits, int32_t count, float maximum) {
+double LogSumExp(const float* logits, int32_t count) {
+  const double maximum = *std::max_element(logits, logits + count);
   double sum = 0;
-  for (int32_t i = 0; i < count; ++i) sum += std::exp(double{logits[i]} - maximum);
+  for (int32_t i = 0; i < count; ++i) sum += std::exp(logits[i] - maximum);
   return maximum + std::log(sum);
 }
 
-typedef float Lanes __attribute__((vector_size(16)));
-typedef int32_t IntLanes __attribute__((vector_size(16)));
-constexpr int32_t kLanes = 4;
-constexpr int32_t kChains = 4;  // so that no comparison waits for the one before it
-
-// The lowest id of the highest logit; nothing when a logit is not a number or none is finite. In
-// vectors that every processor has: this reads the whole vocabulary for every token of every
-// sequence.
-std::optional<int32_t> ArgMax(const float* logits, int32_t count) {
-  constexpr float kLowest = -std::numeric_limits<float>::infinity();
-  Lanes highest[kChains];
-  std::fill_n(highest, kChains, Lanes{kLowest, kLowest, kLowest, kLowest});
-  IntLanes first[kChains] = {};  // of the run of logits in which a lane's highest stands
-  IntLanes not_numbers = {};
-  int32_t i = 0;
-  for (; i + kLanes * kChains <= count; i += kLanes * kChains) {
-    for (int32_t chain = 0; chain < kChains; ++chain) {
-      Lanes x;
-      std::memcpy(&x, logits + i + chain * kLanes, sizeof(x));
-      not_numbers |= x != x;
-      const IntLanes higher = x > highest[chain];
-      highest[chain] = higher ? x : highest[chain];
-      first[chain] = higher ? IntLanes{i, i, i, i} : first[chain];
-    }
-  }
-  float best = kLowest;
-  int32_t id = count;
-  bool are_numbers = true;
-  const auto consider = [&](float logit, int32_t at) {
-    if (logit > best || (logit == best && at < id)) {
-      best = logit;
-      id = at;
-    }
-  };
-  for (int32_t lane = 0; lane < kLanes; ++lane) {
-    are_numbers = are_numbers && not_numbers[lane] == 0;
-    for (int32_t chain = 0; chain < kChains; ++chain) {
-      consider(highest[chain][lane], first[chain][lane] + chain * kLanes + lane);
-    }
-  }
-  for (; i < count; ++i) {
-    are_numbers = are_numbers && !std::isnan(logits[i]);
-    consider(logits[i], i);
-  }
-  if (!are_numbers || !std::isfinite(best)) return std::nullopt;
-  return id;
-}
-
-void FillLogprobs(const float* logits, int32_t vocab_size, int32_t best, int32_t count,
-                  SampledToken& token) {
-  const double normaliser = LogSumExp(logits, vocab_size, logits[best]);
-  token.logprob = static_cast<float>(logits[token.id] - normaliser);
+void FillLogprobs(const float* logits, int32_t vocab_size, int32_t count, SampledToken& token) {
+  const double normaliser = LogSumExp(logits, vocab_size);
+  const auto logprob = [&](int32_t id) { return static_cast<float>(logits[id] - normaliser); };
+  token.logprob = logprob(token.id);
   if (count == 0) return;
-  std::vector<Candidate> candidates(vocab_size);
-  for (int32_t i = 0; i < vocab_size; ++i) candidates[i] = {i, logits[i], 0};
-  KeepTop(candidates, static_cast<size_t>(count));
-  for (const Candidate& candidate : candidates) {
-    token.top.emplace_back(candidate.id, static_cast<float>(candidate.logit - normaliser));
-  }
+  std::vector<int32_t> ids(static_cast<size_t>(vocab_size));
+  std::iota(ids.begin(), ids.end(), 0);
+  const auto last = ids.begin() + std::min(count, vocab_size);
+  std::partial_sort(ids.begin(), last, ids.end(), [logits](int32_t a, int32_t b) {
+    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+  });
+  for (auto id = ids.begin(); id != last; ++id) token.top.emplace_back(*id, logprob(*id));
 }
 
 }  // namespace
@@ -129,54 +39,55 @@ Sampler::Sampler(const SamplingParams& params, const std::vector<int32_t>& promp
   for (int32_t id : prompt) output_counts_.emplace(id, 0);
 }
 
-absl::StatusOr<SampledToken> Sampler::Sample(float* logits, int32_t vocab_size) {
-  ApplyPenalties(logits);
-  const std::optional<int32_t> best = ArgMax(logits, vocab_size);
-  if (!best) return absl::InternalError("the model's logits are not finite numbers");
+RowSampling Sampler::Next(int32_t row, std::vector<LogitEdit>& edits) {
+  RowSampling next{.row = row,
+                   .temperature = params_.temperature,
+                   .top_k = params_.top_k,
+                   .top_p = params_.top_p,
+                   .min_p = params_.min_p};
+  // One number per drawn token, whatever the filters, keeps a sequence's draws in step.
+  if (params_.temperature != 0) next.uniform = static_cast<double>(random_() >> 11) * 0x1.0p-53;
+  next.edits_begin = static_cast<int32_t>(edits.size());
+  AppendEdits(edits);
+  next.edits_end = static_cast<int32_t>(edits.size());
+  return next;
+}
+
+SampledToken Sampler::Take(int32_t id, const float* logits, int32_t vocab_size) {
   SampledToken token;
-  token.id = params_.temperature == 0 ? *best : Draw(logits, vocab_size, *best);
-  if (params_.logprobs) FillLogprobs(logits, vocab_size, *best, *params_.logprobs, token);
-  ++output_counts_[token.id];
+  token.id = id;
+  if (params_.logprobs) FillLogprobs(logits, vocab_size, *params_.logprobs, token);
+  ++output_counts_[id];
   ++generated_;
   return token;
 }
 
-void Sampler::ApplyPenalties(float* logits) const {
-  for (const auto& [id, bias] : params_.logit_bias) logits[id] += bias;
-  const bool repeats = params_.repetition_penalty != 1;
-  if (repeats || params_.presence_penalty != 0 || params_.frequency_penalty != 0) {
-    for (const auto& [id, count] : output_counts_) {
-      float& logit = logits[id];
-      if (repeats) {
-        logit = logit > 0 ? logit / params_.repetition_penalty : logit * params_.repetition_penalty;
-      }
-      if (count == 0) continue;
-      logit -= params_.presence_penalty + params_.frequency_penalty * static_cast<float>(count);
-    }
-  }
-  if (generated_ >= params_.min_tokens) return;
-  for (int32_t id : end_ids_) logits[id] = -std::numeric_limits<float>::infinity();
+bool Sampler::IsRuledOut(int32_t id) const {
+  return generated_ < params_.min_tokens && std::ranges::find(end_ids_, id) != end_ids_.end();
 }
 
-int32_t Sampler::Draw(const float* logits, int32_t vocab_size, int32_t best) {
-  // One number per token, whatever the filters, keeps a sequence's draws in step.
-  const double uniform = static_cast<double>(random_() >> 11) * 0x1.0p-53;
-  const float maximum = logits[best];
-  // A weight below min_p of the best one is dropped; without min_p, what underflows is.
-  const double least = std::max(double{params_.min_p}, 1e-30);
-  std::vector<Candidate> candidates;
-  for (int32_t i = 0; i < vocab_size; ++i) {
-    const double weight = std::exp((double{logits[i]} - maximum) / params_.temperature);
-    if (weight >= least) candidates.push_back({i, logits[i], weight});
+void Sampler::AppendEdits(std::vector<LogitEdit>& edits) const {
+  const float presence = params_.presence_penalty;
+  const float frequency = params_.frequency_penalty;
+  const bool penalises = params_.repetition_penalty != 1 || presence != 0 || frequency != 0;
+  if (penalises) {
+    for (const auto& [id, count] : output_counts_) {
+      if (IsRuledOut(id)) continue;
+      const auto bias = params_.logit_bias.find(id);
+      edits.push_back({.id = id,
+                       .bias = bias == params_.logit_bias.end() ? 0 : bias->second,
+                       .repetition = params_.repetition_penalty,
+                       .less = count == 0 ? 0 : presence + frequency * static_cast<float>(count)});
+    }
   }
-  if (params_.top_k > 0) KeepTop(candidates, static_cast<size_t>(params_.top_k));
-  if (params_.top_p < 1) KeepNucleus(candidates, params_.top_p);
-  double left = uniform * TotalWeight(candidates);
-  for (const Candidate& candidate : candidates) {
-    left -= candidate.weight;
-    if (left < 0) return candidate.id;
+  for (const auto& [id, bias] : params_.logit_bias) {
+    const bool is_there = penalises && output_counts_.contains(id);
+    if (!is_there && !IsRuledOut(id)) edits.push_back({.id = id, .bias = bias});
   }
-  return candidates.back().id;
+  if (generated_ >= params_.min_tokens) return;
+  for (int32_t id : end_ids_) {
+    edits.push_back({.id = id, .less = std::numeric_limits<float>::infinity()});
+  }
 }
 
 }  // namespace windowkv

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "engine/kernels/sample_rows.h"
 #include "engine/sampling/sampling_params.h"
 
 namespace windowkv {
@@ -20,9 +20,9 @@ struct SampledToken {
   std::vector<std::pair<int32_t, float>> top;  // most likely first
 };
 
-// Chooses one sequence's tokens. The random numbers come from the sequence's own seed, one per
-// token, so the same seed gives the same tokens whatever else runs. Ties go to the lower id. Owned
-// by one sequence; not thread-safe.
+// How one sequence's tokens are chosen: what SampleRows is to do for the next one, and what came of
+// it. The random numbers come from the sequence's own seed, one per token, so the same seed gives
+// the same tokens whatever else runs. Owned by one sequence; not thread-safe.
 class Sampler {
  public:
   // `params` has been validated and its seed is set. `prompt` counts for the repetition penalty.
@@ -30,12 +30,19 @@ class Sampler {
   Sampler(const SamplingParams& params, const std::vector<int32_t>& prompt,
           std::vector<int32_t> end_ids);
 
-  // logits: [vocab_size], changed. INTERNAL when one of them is not a number.
-  absl::StatusOr<SampledToken> Sample(float* logits, int32_t vocab_size);
+  // For the next token, whose logits stand in `row`: penalties and biases go behind `edits`. Once
+  // for each token.
+  RowSampling Next(int32_t row, std::vector<LogitEdit>& edits);
+
+  bool reports_logprobs() const { return params_.logprobs.has_value(); }
+
+  // What Next's row came to. `logits`, [vocab_size], as edited; null unless log-probabilities are
+  // reported.
+  SampledToken Take(int32_t id, const float* logits, int32_t vocab_size);
 
  private:
-  void ApplyPenalties(float* logits) const;
-  int32_t Draw(const float* logits, int32_t vocab_size, int32_t best);
+  void AppendEdits(std::vector<LogitEdit>& edits) const;
+  bool IsRuledOut(int32_t id) const;
 
   SamplingParams params_;
   std::vector<int32_t> end_ids_;

@@ -13,6 +13,7 @@
 #include "engine/base/monotonic_clock.h"
 #include "engine/model/llama_config.h"
 #include "engine/runtime/model_runner.h"
+#include "engine/sampling/sample_tokens.h"
 
 // The model without an engine thread, for measurements of single steps.
 
@@ -88,12 +89,16 @@ class BenchModel {
     sequence.output.push_back(100);
   }
 
-  // Median seconds of a decode step of all `sequences` together.
+  // Median seconds of a decode step of all `sequences` together, up to their tokens.
   double DecodeSeconds(std::vector<std::unique_ptr<Sequence>>& sequences, int steps) {
     std::vector<Sequence*> batch;
     for (const auto& sequence : sequences) batch.push_back(sequence.get());
+    Sampler greedy({}, {}, {});
+    std::vector<SampledRow> rows;
+    for (size_t i = 0; i < batch.size(); ++i) rows.push_back({static_cast<int32_t>(i), &greedy});
     return MedianSeconds(steps, [&] {
-      OrDie(runner_->Decode(batch));
+      at::Tensor logits = OrDie(runner_->Decode(batch));
+      SampleTokens(rows, logits);
       for (Sequence* sequence : batch) {
         ++sequence->decoded;
         sequence->output.push_back(100);

@@ -61,7 +61,7 @@ class TimedRunner final : public BatchRunner {
     times_.decoded += static_cast<int64_t>(batch.size());
     return result;
   }
-  bool has_failed() const override { return runner_->has_failed(); }
+  bool HasFailed() override { return runner_->HasFailed(); }
   void Forget(const Sequence* sequence) override { runner_->Forget(sequence); }
 
  private:

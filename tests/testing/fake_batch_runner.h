@@ -92,7 +92,7 @@ class FakeBatchRunner final : public BatchRunner {
     return logits;
   }
 
-  bool has_failed() const override { return options_.has_failed && options_.has_failed(); }
+  bool HasFailed() override { return options_.has_failed && options_.has_failed(); }
   void Forget(const Sequence* sequence) override {}
 
  private:

@@ -23,6 +23,11 @@ struct KernelTarget {
 };
 
 // Those of this machine.
+inline std::vector<KernelTarget> Float32Targets() {
+  std::vector<KernelTarget> targets = {{at::kCPU, at::kFloat}};
+  if (CudaDeviceCount() > 0) targets.push_back({at::kCUDA, at::kFloat});
+  return targets;
+}
 inline std::vector<KernelTarget> KernelTargets() {
   std::vector<KernelTarget> targets = {{at::kCPU, at::kFloat}, {at::kCPU, at::kBFloat16}};
   if (CudaDeviceCount() > 0) {
@@ -41,6 +46,10 @@ inline std::string KernelTargetName(const ::testing::TestParamInfo<KernelTarget>
 // the dtype holds them, so the tolerance covers the kernel's sums and one rounding of its result.
 class KernelTest : public ::testing::TestWithParam<KernelTarget> {
  protected:
+  KernelTest() {
+    if (OnCuda()) UseCudaDevice(at::Device(at::kCUDA, 0));
+  }
+
   at::TensorOptions Options() const {
     return at::TensorOptions().device(GetParam().device).dtype(GetParam().dtype);
   }

@@ -1,21 +1,27 @@
 #include "engine/sampling/sampler.h"
 
+#include <ATen/ops/empty.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <set>
 #include <vector>
 
+#include "engine/sampling/sample_tokens.h"
+
 namespace windowkv {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-absl::StatusOr<SampledToken> SampleOnce(Sampler& sampler, std::vector<float> logits) {
-  return sampler.Sample(logits.data(), static_cast<int32_t>(logits.size()));
+absl::StatusOr<SampledToken> SampleOnce(Sampler& sampler, const std::vector<float>& logits) {
+  at::Tensor row = at::empty({1, static_cast<int64_t>(logits.size())}, at::kFloat);
+  std::ranges::copy(logits, row.mutable_data_ptr<float>());
+  return SampleTokens({{0, &sampler}}, row)[0];
 }
 
 // How often each id comes up in `draws` draws from the same logits.

@@ -1,0 +1,186 @@
+#include "engine/kernels/sample_rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/engine/kernels/kernel_test.h"
+
+namespace windowkv {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+class SampleRowsTest : public KernelTest {
+ protected:
+  at::Tensor Logits(const std::vector<std::vector<float>>& rows) const {
+    at::Tensor logits =
+        at::empty({static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows[0].size())},
+                  at::TensorOptions().dtype(at::kFloat));
+    auto* data = logits.mutable_data_ptr<float>();
+    for (const std::vector<float>& row : rows) data = std::ranges::copy(row, data).out;
+    return logits.to(Options());
+  }
+
+  std::vector<int32_t> Greedy(const std::vector<std::vector<float>>& logits) const {
+    std::vector<RowSampling> rows;
+    for (size_t i = 0; i < logits.size(); ++i) rows.push_back({.row = static_cast<int32_t>(i)});
+    at::Tensor tensor = Logits(logits);
+    return SampleRows(rows, {}, tensor);
+  }
+
+  // Few different values when `levels` is small, so that many are equal.
+  std::vector<float> RandomLogits(int32_t count, int levels) {
+    std::vector<float> logits(static_cast<size_t>(count));
+    for (float& x : logits) {
+      x = (static_cast<float>(random_() % static_cast<unsigned>(levels)) / levels - 0.5f) * 16;
+    }
+    return logits;
+  }
+
+  double Uniform() { return static_cast<double>(random_()) * 0x1.0p-32; }
+};
+
+// A softmax written out: sort, filter, walk.
+int32_t Reference(const std::vector<float>& logits, const RowSampling& row) {
+  std::vector<std::pair<float, int32_t>> order;
+  for (size_t i = 0; i < logits.size(); ++i) order.emplace_back(-logits[i], static_cast<int>(i));
+  std::ranges::sort(order);
+  std::vector<std::pair<int32_t, double>> left;
+  for (const auto& [negative, id] : order) {
+    const double share = std::exp((order[0].first - negative) / double{row.temperature});
+    if (share >= row.min_p) left.emplace_back(id, share);
+  }
+  if (row.top_k > 0) left.resize(std::min<size_t>(left.size(), static_cast<size_t>(row.top_k)));
+  double total = 0;
+  for (const auto& [id, share] : left) total += share;
+  double sum = 0;
+  size_t kept = 0;
+  while (kept < left.size() && sum < total * row.top_p) sum += left[kept++].second;
+  if (row.top_p < 1) left.resize(std::max<size_t>(kept, 1));
+  std::ranges::sort(left);
+  total = 0;
+  for (const auto& [id, share] : left) total += share;
+  double before = row.uniform * total;
+  for (const auto& [id, share] : left) {
+    before -= share;
+    if (before < 0) return id;
+  }
+  return left.back().first;
+}
+
+TEST_P(SampleRowsTest, GreedyTakesTheHighestLogitAndTheLowestIdOnATie) {
+  EXPECT_EQ(
+      Greedy({{0, 3, 1, 2}, {2, 5, 5, 5}, {-kInfinity, -7, -kInfinity, -7}, {-0.0f, 0, 0, 0}}),
+      (std::vector<int32_t>{1, 1, 1, 0}));
+  for (const int32_t size : {1, 31, 100, 4097}) {
+    std::vector<std::vector<float>> rows;
+    std::vector<int32_t> expected;
+    for (int32_t place = 0; place < size; place += 1 + size / 50) {
+      std::vector<float> row(static_cast<size_t>(size), -2);
+      row[place] = -1;
+      row.back() = -1;
+      rows.push_back(std::move(row));
+      expected.push_back(place);
+    }
+    EXPECT_EQ(Greedy(rows), expected) << size;
+  }
+}
+
+TEST_P(SampleRowsTest, LogitsThatAreNoFiniteNumbersHaveNoToken) {
+  std::vector<std::vector<float>> rows = {std::vector<float>(1500, -kInfinity)};
+  std::vector<int32_t> expected = {kNoToken};
+  for (const size_t place : {0, 40, 1023, 1024, 1499}) {
+    for (const float bad : {kNaN, kInfinity}) {
+      rows.emplace_back(1500, 1.0f);
+      rows.back()[place] = bad;
+      expected.push_back(kNoToken);
+    }
+    rows.emplace_back(1500, 0.0f);  // others go on
+    rows.back()[place] = 1;
+    expected.push_back(static_cast<int32_t>(place));
+  }
+  EXPECT_EQ(Greedy(rows), expected);
+}
+
+TEST_P(SampleRowsTest, EachRowIsSampledByItsOwnParameters) {
+  at::Tensor logits = Logits({{9, 1, 0}, {0, 1, 0}, {0, 0, 1}});
+  const std::vector<LogitEdit> edits = {{.id = 2, .bias = 3}, {.id = 1, .less = kInfinity}};
+  const std::vector<RowSampling> rows = {
+      {.row = 2},
+      {.row = 1, .edits_begin = 1, .edits_end = 2},
+      {.row = 1, .temperature = 1, .top_k = 1, .edits_begin = 0, .edits_end = 1}};
+  EXPECT_EQ(SampleRows({rows[0], rows[1]}, edits, logits), (std::vector<int32_t>{2, 0}));
+  EXPECT_EQ(SampleRows({rows[2]}, edits, logits), (std::vector<int32_t>{2}));
+}
+
+TEST_P(SampleRowsTest, EditsChangeTheLogitsInTheirOrder) {
+  at::Tensor logits = Logits({{1, 2, -3, 4, -5, 6}});
+  const std::vector<LogitEdit> edits = {{.id = 0, .bias = 1},
+                                        {.id = 1, .repetition = 4},
+                                        {.id = 2, .repetition = 4},
+                                        {.id = 3, .bias = -6, .repetition = 2, .less = 0.5f},
+                                        {.id = 5, .less = kInfinity}};
+  SampleRows({{.edits_begin = 0, .edits_end = 5}}, edits, logits);
+  const at::Tensor expected = Logits({{2, 0.5f, -12, -4.5f, -5, -kInfinity}});
+  EXPECT_TRUE(logits.equal(expected));
+}
+
+TEST_P(SampleRowsTest, DrawsWhatASoftmaxWrittenOutDraws) {
+  for (const int32_t vocab_size : {1, 5, 32, 1000, 4097, 20000}) {
+    for (const int levels : {1, 7, 1 << 20}) {
+      const std::vector<float> logits = RandomLogits(vocab_size, levels);
+      std::vector<RowSampling> rows;
+      for (const float temperature : {0.3f, 1.0f, 30.0f}) {
+        for (const int32_t top_k : {0, 1, 4, 50}) {
+          for (const float top_p : {1.0f, 0.37f, 0.91f}) {
+            for (const float min_p : {0.0f, 0.013f}) {
+              rows.push_back({.row = static_cast<int32_t>(rows.size()),
+                              .temperature = temperature,
+                              .top_k = std::min(top_k, vocab_size),
+                              .top_p = top_p,
+                              .min_p = min_p,
+                              .uniform = Uniform()});
+            }
+          }
+        }
+      }
+      at::Tensor all = Logits(std::vector<std::vector<float>>(rows.size(), logits));
+      const std::vector<int32_t> ids = SampleRows(rows, {}, all);
+      for (size_t i = 0; i < rows.size(); ++i) {
+        EXPECT_EQ(ids[i], Reference(logits, rows[i]))
+            << vocab_size << " logits of " << levels << " values, temperature "
+            << rows[i].temperature << " top_k " << rows[i].top_k << " top_p " << rows[i].top_p
+            << " min_p " << rows[i].min_p << " uniform " << rows[i].uniform;
+      }
+    }
+  }
+}
+
+TEST_P(SampleRowsTest, ADrawCoversEveryTokenThatIsLeftAndNoOther) {
+  // Shares of 8, 4, 2, 1 and 1 sixteenths, by id: 2, 8, 1, 4, 1.
+  const std::vector<float> logits = {std::log(2.0f), std::log(8.0f), 0, std::log(4.0f), 0};
+  const auto drawn = [&](float top_p) {
+    std::vector<RowSampling> rows;
+    for (int i = 0; i < 16; ++i) {
+      rows.push_back({.row = i, .temperature = 1, .top_p = top_p, .uniform = (i + 0.5) / 16});
+    }
+    at::Tensor all = Logits(std::vector<std::vector<float>>(16, logits));
+    std::vector<int32_t> counts(5);
+    for (const int32_t id : SampleRows(rows, {}, all)) ++counts[static_cast<size_t>(id)];
+    return counts;
+  };
+  EXPECT_EQ(drawn(1), (std::vector<int32_t>{2, 8, 1, 4, 1}));
+  EXPECT_EQ(drawn(0.9f), (std::vector<int32_t>{2, 9, 1, 4, 0}));  // of equals the lower id
+  EXPECT_EQ(drawn(0.4f), (std::vector<int32_t>{0, 16, 0, 0, 0}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, SampleRowsTest, ::testing::ValuesIn(Float32Targets()),
+                         KernelTargetName);
+
+}  // namespace
+}  // namespace windowkv
