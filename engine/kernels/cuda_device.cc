@@ -1,5 +1,6 @@
 #include "engine/kernels/cuda_device.h"
 
+#include <ATen/Context.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -18,6 +19,8 @@ std::string CudaDeviceName(at::Device device) {
 
 void UseCudaDevice(at::Device device) {
   c10::cuda::set_device(device.index());
+  // Else a product's partial sums may be rounded to bfloat16.
+  at::globalContext().setAllowBF16ReductionCuBLAS(/*allow_reduced_precision=*/false);
   // Graphs can not be captured on the default stream.
   c10::cuda::setCurrentCUDAStream(
       c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index()));

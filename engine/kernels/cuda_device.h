@@ -14,7 +14,8 @@ int CudaDeviceCount();
 
 std::string CudaDeviceName(at::Device device);
 
-// What the calling thread starts from now on runs on `device`, on a stream of its own.
+// What the calling thread starts from now on runs on `device`, on a stream of its own. Products of
+// bfloat16, the whole process's, add up in float32.
 void UseCudaDevice(at::Device device);
 
 // Waits for what the calling thread has started. Throws what a kernel has failed with.

@@ -7,22 +7,33 @@
 
 namespace windowkv {
 
+// Blocks of neighbouring blockIdx.z that run together and read one another's shared memory; 1:
+// none.
+struct Cluster {
+  unsigned blocks = 1;
+};
+
 // Starts a kernel of a decode step, whose kernels run for microseconds each: its blocks may take
 // their places while the kernel before it in the stream still runs (programmatic dependent launch).
 // The kernel calls WaitForInputs before it touches what other kernels write or read.
 template <typename... Parameters, typename... Arguments>
-void LaunchEarly(void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
+void LaunchEarly(void (*kernel)(Parameters...), dim3 grid, unsigned threads, Cluster cluster,
                  const Arguments&... arguments) {
-  cudaLaunchAttribute attribute;
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchAttribute attributes[2];
+  attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attributes[0].val.programmaticStreamSerializationAllowed = 1;
+  attributes[1].id = cudaLaunchAttributeClusterDimension;
+  attributes[1].val.clusterDim = {1, 1, cluster.blocks};
+  constexpr unsigned kPortableCluster = 8;
+  if (cluster.blocks > kPortableCluster) {
+    C10_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
+  }
   cudaLaunchConfig_t config = {};
   config.gridDim = grid;
   config.blockDim = dim3(threads);
-  config.dynamicSmemBytes = shared_bytes;
   config.stream = c10::cuda::getCurrentCUDAStream().stream();
-  config.attrs = &attribute;
-  config.numAttrs = 1;
+  config.attrs = attributes;
+  config.numAttrs = cluster.blocks > 1 ? 2 : 1;
   C10_CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, arguments...));
 }
 

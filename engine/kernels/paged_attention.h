@@ -36,14 +36,12 @@ class PagedAttention {
  private:
   void RunCpu(const at::Tensor& q, const at::Tensor& pool, const PagedCaches& caches,
               int64_t num_heads, float scale, at::Tensor& out);
-  void RunCuda(const at::Tensor& q, const at::Tensor& pool, const PagedCaches& caches,
-               int64_t num_heads, float scale, at::Tensor& out);
+  static void RunCuda(const at::Tensor& q, const at::Tensor& pool, const PagedCaches& caches,
+                      int64_t num_heads, float scale, at::Tensor& out);
 
   // On the CPU.
   std::vector<Item> items_;
   std::vector<float> partials_;
-  // On CUDA: parts that have arrived, zero between runs.
-  at::Tensor arrivals_;
 };
 
 // Whether Run can on CUDA: heads of up to 512 bytes, in multiples of sixteen.

@@ -1,6 +1,3 @@
-#include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
-
 #include <algorithm>
 
 #include "engine/kernels/cuda_device.h"
@@ -15,8 +12,7 @@ namespace paged_attention_cuda {
 namespace {
 
 constexpr int kMaxHeads = 4;  // query heads that share one reading of a KV head
-constexpr int kBlocksPerMultiprocessor = 4;
-constexpr int64_t kMaxArrivals = 1 << 16;
+constexpr int kBlocksPerMultiprocessor = 2;
 
 template <typename T>
 struct Args {
@@ -25,8 +21,6 @@ struct Args {
   const T* pool;
   T* out;
   PagedCaches caches;
-  float* partials;    // [parts, batch, num_heads, head_dim + 2]: sums, maximum, weight
-  int32_t* arrivals;  // [batch, head chunks]
   int num_heads;
   int num_kv_heads;
   int group;
@@ -101,7 +95,8 @@ __device__ void Prefetch(const Args<T>& a, const int32_t* table, int kv_head, in
   asm volatile("prefetch.global.L2 [%0];" ::"l"(slot + plane));
 }
 
-// A block for a sequence, a chunk of one KV head's query heads, and a part of the tokens.
+// A block for a sequence, a chunk of one KV head's query heads, and a part of the tokens; the parts
+// are a cluster, whose blocks read one another's shared memory.
 template <typename T, int kLanes, int kHeads>
 __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor) Kernel(Args<T> a) {
   using P = Pack<T>;
@@ -119,9 +114,9 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor) Kernel(Arg
   const int first_in_group = blockIdx.y % a.chunks * kHeads;
   const int heads = min(kHeads, a.group - first_in_group);
   const int first_head = kv_head * a.group + first_in_group;
+  if (begin >= length) return;
   Prefetch(a, table, kv_head, begin, end);
   WaitForInputs();
-  if (begin >= length) return;
 
   float q[kHeads][P::kSize];
   Softmax<kHeads, P::kSize> softmax;
@@ -139,24 +134,13 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor) Kernel(Arg
     }
   }
   AttendTokens<T, kLanes, kHeads>(a, table, kv_head, begin, end, q, softmax);
-  __shared__ float merged[kHeads * (kLanes * P::kSize + 2)];
-  MergeLaneGroups<kLanes>(softmax, head_dim, merged);
+  __shared__ PartSoftmax<kHeads, kLanes * P::kSize> merged;
+  MergeLaneGroups<kLanes>(softmax, merged);
 
   T* out = a.out + (int64_t{sequence} * a.num_heads + first_head) * head_dim;
-  if (parts == 1) {
-    for (int i = threadIdx.x; i < heads * head_dim; i += kThreads) {
-      const float* head = merged + i / head_dim * (head_dim + 2);
-      out[i] = FromFloat<T>(head[i % head_dim] / head[head_dim + 1]);
-    }
-    return;
-  }
-  const int64_t part_stride = int64_t{gridDim.x} * a.num_heads * (head_dim + 2);
-  float* partials = a.partials + (int64_t{sequence} * a.num_heads + first_head) * (head_dim + 2);
-  for (int i = threadIdx.x; i < heads * (head_dim + 2); i += kThreads) {
-    partials[blockIdx.z * part_stride + i] = merged[i];
-  }
-  if (ArrivesLast(a.arrivals + sequence * gridDim.y + blockIdx.y, parts)) {
-    MergeParts<kHeads>(partials, part_stride, parts, heads, head_dim, out);
+  if (parts > 1) return MergeParts(merged, parts, heads, head_dim, out);
+  for (int i = threadIdx.x; i < heads * head_dim; i += kThreads) {
+    out[i] = FromFloat<T>(merged.sums[i / head_dim][i % head_dim] / merged.weight[i / head_dim]);
   }
 }
 
@@ -166,7 +150,7 @@ void LaunchHeads(const Args<T>& args, int heads, dim3 grid) {
                       : heads == 2 ? &Kernel<T, kLanes, 2>
                       : heads == 3 ? &Kernel<T, kLanes, 3>
                                    : &Kernel<T, kLanes, kMaxHeads>;
-  LaunchEarly(kernel, grid, kThreads, 0, args);
+  LaunchEarly(kernel, grid, kThreads, Cluster{grid.z}, args);
 }
 
 template <typename T>
@@ -178,13 +162,14 @@ void Launch(const Args<T>& args, int heads, dim3 grid) {
   LaunchHeads<T, kWarp>(args, heads, grid);
 }
 
-// Into how many parts the caches of a batch are split. float32 splits alike in any batch; bfloat16
-// so that all blocks run at once.
+// Into how many parts the caches of a batch are split, a power of two. float32 splits alike in any
+// batch; bfloat16 so that all blocks run at once.
 int64_t Parts(at::ScalarType dtype, int64_t blocks) {
-  constexpr int64_t kFloatParts = 16;
-  if (dtype == at::kFloat) return kFloatParts;
+  if (dtype == at::kFloat) return kMaxParts;
   const int64_t places = int64_t{CudaMultiprocessors()} * kBlocksPerMultiprocessor;
-  return std::clamp<int64_t>(places / blocks, 1, kMaxParts);
+  int64_t parts = 1;
+  while (parts < kMaxParts && 2 * parts * blocks <= places) parts *= 2;
+  return parts;
 }
 
 }  // namespace
@@ -198,7 +183,6 @@ bool HasPagedAttentionCuda(int64_t head_dim, at::ScalarType dtype) {
 void PagedAttention::RunCuda(const at::Tensor& q, const at::Tensor& pool, const PagedCaches& caches,
                              int64_t num_heads, float scale, at::Tensor& out) {
   using paged_attention_cuda::Args;
-  using paged_attention_cuda::kMaxArrivals;
   using paged_attention_cuda::kMaxHeads;
   const int64_t batch = q.size(0);
   if (batch == 0) return;
@@ -208,15 +192,9 @@ void PagedAttention::RunCuda(const at::Tensor& q, const at::Tensor& pool, const 
   const int64_t chunks = (group + kMaxHeads - 1) / kMaxHeads;
   const int64_t heads = (group + chunks - 1) / chunks;
   const int64_t blocks = batch * num_kv_heads * chunks;
-  TORCH_CHECK(blocks <= kMaxArrivals, "paged attention on CUDA: batch of ", batch, " is too large");
   TORCH_CHECK(HasPagedAttentionCuda(head_dim, q.scalar_type()),
               "paged attention on CUDA: head_dim ", head_dim, " is not supported");
-  if (!arrivals_.defined()) arrivals_ = at::zeros({kMaxArrivals}, q.options().dtype(at::kInt));
   const int64_t parts = paged_attention_cuda::Parts(q.scalar_type(), blocks);
-  at::Tensor partials;
-  if (parts > 1) {
-    partials = at::empty({parts, batch, num_heads, head_dim + 2}, q.options().dtype(at::kFloat));
-  }
   DispatchDtype(q.scalar_type(), [&](auto type) {
     using Scalar = decltype(type);
     using T = typename DeviceTypeOf<Scalar>::type;
@@ -226,8 +204,6 @@ void PagedAttention::RunCuda(const at::Tensor& q, const at::Tensor& pool, const 
                        DeviceData<Scalar>(pool),
                        MutableDeviceData<Scalar>(out),
                        caches,
-                       parts > 1 ? partials.mutable_data_ptr<float>() : nullptr,
-                       arrivals_.mutable_data_ptr<int32_t>(),
                        static_cast<int>(num_heads),
                        static_cast<int>(num_kv_heads),
                        static_cast<int>(group),

@@ -33,7 +33,9 @@ __device__ inline uint4 Bits(const Pack<bf16>& pack) {
 }
 
 // A block computes sixteen output features of all rows: its warps share out the elements of a row,
-// 256 bytes of sixteen of the weight's rows at a time, and add up what they have at the end. Which
+// 256 bytes of sixteen of the weight's rows at a time, and add up what they have at the end. What
+// is multiplied makes room for the next of its kind, so the same number of loads is always on its
+// way. Which
 // elements a matrix instruction pairs does not matter to a sum of products, so a lane's two parts
 // of a tile are sixteen neighbouring bytes. With swiglu, eight features: their gates, then their
 // ups.
@@ -51,32 +53,44 @@ __global__ void __launch_bounds__(kThreads) Kernel(Args<Out> a) {
   const bf16* upper_weight = a.weight + int64_t{upper} * a.in + part;
   const bf16* lower_weight = a.weight + int64_t{lower} * a.in + part;
   const bf16* row = a.x + int64_t{group} * a.in + part;
+  constexpr int kRound = kWarps * kAhead * kDepth;
+  const int begin = warp * kAhead * kDepth;
+  uint4 weights[kAhead][2];
+  uint4 rows[kAhead] = {};
+  const auto load_weights = [&](int ahead, int i) {
+    weights[ahead][0] = Bits(LoadPackOnce(upper_weight + i));
+    weights[ahead][1] = Bits(LoadPackOnce(lower_weight + i));
+  };
+  const auto load_rows = [&](int ahead, int i) {
+    if (group < a.rows) rows[ahead] = *reinterpret_cast<const uint4*>(row + i);
+  };
+#pragma unroll
+  for (int ahead = 0; ahead < kAhead; ++ahead) {
+    const int i = begin + ahead * kDepth;
+    if (i < a.in) load_weights(ahead, i);
+  }
+  WaitForInputs();
+#pragma unroll
+  for (int ahead = 0; ahead < kAhead; ++ahead) {
+    const int i = begin + ahead * kDepth;
+    if (i < a.in) load_rows(ahead, i);
+  }
   float sums[4] = {};
-  bool waited = false;
-  for (int begin = warp * kAhead * kDepth; begin < a.in; begin += kWarps * kAhead * kDepth) {
-    uint4 weights[kAhead][2];
+  for (int first_of_round = begin; first_of_round < a.in; first_of_round += kRound) {
 #pragma unroll
     for (int ahead = 0; ahead < kAhead; ++ahead) {
-      const int i = begin + ahead * kDepth;
+      const int i = first_of_round + ahead * kDepth;
       if (i >= a.in) break;
-      weights[ahead][0] = Bits(LoadPackOnce(upper_weight + i));
-      weights[ahead][1] = Bits(LoadPackOnce(lower_weight + i));
-    }
-    if (!waited) WaitForInputs();
-    waited = true;
-#pragma unroll
-    for (int ahead = 0; ahead < kAhead; ++ahead) {
-      const int i = begin + ahead * kDepth;
-      if (i >= a.in) break;
-      uint4 x = {};
-      if (group < a.rows) x = *reinterpret_cast<const uint4*>(row + i);
       const uint4& u = weights[ahead][0];
       const uint4& l = weights[ahead][1];
+      const uint4& x = rows[ahead];
       MultiplyAdd(sums, u.x, l.x, u.y, l.y, x.x, x.y);
       MultiplyAdd(sums, u.z, l.z, u.w, l.w, x.z, x.w);
+      if (i + kRound >= a.in) continue;
+      load_weights(ahead, i + kRound);
+      load_rows(ahead, i + kRound);
     }
   }
-  if (!waited) WaitForInputs();
 
   // [warp][feature][row], a word more per feature so that lanes meet no bank twice.
   __shared__ float shared[kWarps][kFeatures][kMaxRows + 1];
@@ -121,7 +135,7 @@ void Run(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
   const int results = swiglu ? kFeatures / 2 : kFeatures;
   const auto blocks = static_cast<unsigned>((args.out_features + results - 1) / results);
   const auto kernel = swiglu ? &Kernel<Out, true> : &Kernel<Out, false>;
-  LaunchEarly(kernel, dim3(blocks), kThreads, 0, args);
+  LaunchEarly(kernel, dim3(blocks), kThreads, Cluster{}, args);
 }
 
 }  // namespace
