@@ -4,10 +4,11 @@
 # wheels.
 # On a machine that has everything it changes nothing and needs no network.
 #
-#   deploy/install_dependencies.sh [--checks] [--fuzz] [--cuda] [--dashboard]
+#   deploy/install_dependencies.sh [--checks] [--fuzz] [--cuda] [--cuda-runtime] [--dashboard]
 #
 # --checks: also what the checks in .ci/run need; --fuzz: also what tests/fuzz/run.sh needs; --cuda:
 # also what the cuda preset needs, which is no GPU: NVIDIA's compiler and LibTorch's CUDA part;
+# --cuda-runtime: also the libraries that LibTorch's CUDA part loads where a program of that preset runs;
 # --dashboard: also what deploy/quickstart.sh --dashboard needs. Debian's prometheus comes with a
 # service of its own, which we do not use: 'systemctl disable --now prometheus' where it starts.
 set -euo pipefail
@@ -21,6 +22,12 @@ CUPTI=13.0.85
 GOOGLEAPIS=1.70.0
 NVCC=13.0.88
 CCCL=13.0.85
+# As the torch wheel asks for them.
+CUDNN=9.19.0.56
+CUDA_LIBRARIES=(
+  nvidia-cudnn-cu13=="$CUDNN" nvidia-cublas==13.1.0.3 nvidia-cuda-nvrtc==13.0.88 nvidia-cufft==12.0.0.61
+  nvidia-cufile==1.15.1.6 nvidia-curand==10.4.0.35 nvidia-cusparse==12.6.3.3 nvidia-nvjitlink==13.0.88
+  nvidia-cusparselt-cu13==0.8.0 nvidia-nccl-cu13==2.28.9 nvidia-nvshmem-cu13==3.4.5)
 
 PACKAGES=(
   g++ cmake ninja-build ccache pkg-config git ca-certificates python3
@@ -101,6 +108,10 @@ has_cuda() {
     has_wheel nvidia_cuda_nvcc $NVCC cuda && has_wheel torch $TORCH cuda
 }
 
+has_cuda_runtime() {
+  [[ -f $DEPS/cuda_runtime/libtorch_nvshmem.so ]] && has_wheel nvidia_cudnn_cu13 $CUDNN cuda_runtime
+}
+
 has_kubernetes_checks() {
   cmp -s "$KUBERNETES_WHEELS" "$DEPS/kubernetes_checks/requirements.txt"
 }
@@ -173,6 +184,17 @@ install_cuda() { # WORK
   put_in_place "$part" "$DEPS/cuda"
 }
 
+install_cuda_runtime() { # WORK
+  say "about to download what LibTorch's CUDA part loads as Python wheels (2 GB) into .deps/cuda_runtime"
+  local whole=$1/cuda_runtime_whole part=$1/cuda_runtime
+  pip_into "$whole" torch==$TORCH "${CUDA_LIBRARIES[@]}"
+  mkdir "$part"
+  find "$whole/nvidia" -name '*.so*' -exec mv -t "$part" {} + &&
+    mv "$whole/torch/lib/libtorch_nvshmem.so" "$whole"/*.dist-info "$part/" ||
+    fail "the CUDA wheels do not hold what was expected" "report the version: torch==$TORCH"
+  put_in_place "$part" "$DEPS/cuda_runtime"
+}
+
 install_kubernetes_checks() { # WORK
   say "about to download what tests/kubernetes needs (80 MB of wheels) into .deps/kubernetes_checks"
   pip_into "$1/kubernetes_checks" --requirement "$KUBERNETES_WHEELS"
@@ -190,8 +212,9 @@ main() {
         ;;
       --fuzz) wanted+=("${FUZZ_PACKAGES[@]}") ;;
       --cuda) folders+=(cuda) ;;
+      --cuda-runtime) folders+=(cuda_runtime) ;;
       --dashboard) wanted+=("${DASHBOARD_PACKAGES[@]}") ;;
-      *) fail "unknown argument '$argument'" "there are --checks, --fuzz, --cuda and --dashboard" ;;
+      *) fail "unknown argument '$argument'" "there are --checks, --fuzz, --cuda, --cuda-runtime and --dashboard" ;;
     esac
   done
   check_system

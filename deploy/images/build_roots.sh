@@ -2,14 +2,16 @@
 # Makes the root file systems of the images, one for each server: the stripped program, the shared
 # libraries that it loads, the loader, its demo model, a user. No shell, no package manager.
 #
-#   deploy/images/build_roots.sh DEST [PROGRAMS]
+#   deploy/images/build_roots.sh [--cuda] DEST [PROGRAMS]
 #
-# DEST/windowkv-router, …-classifier and …-generation are made. PROGRAMS: a folder of programs built
-# before on the same system, instead of installing the dependencies and building here.
+# DEST/windowkv-router, …-classifier and …-generation are made; with --cuda the last alone, for NVIDIA
+# GPUs. PROGRAMS: a folder of programs built before on the same system, instead of installing the
+# dependencies and building here.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 LIBTORCH=$ROOT/.deps/libtorch
+CUDA_LIBRARIES=$ROOT/.deps/cuda/torch:$ROOT/.deps/cuda_runtime
 LIBRARIES=usr/lib/x86_64-linux-gnu
 # The manifests' runAsUser.
 USER_ID=65532
@@ -19,18 +21,20 @@ fail() {
   exit 1
 }
 
-build() {
-  "$ROOT/deploy/install_dependencies.sh"
+build() { # PRESET SERVER...
+  local preset=$1 dependencies=()
+  shift
+  [[ $preset == release ]] || dependencies=(--cuda --cuda-runtime)
+  "$ROOT/deploy/install_dependencies.sh" "${dependencies[@]}"
   cd "$ROOT"
-  cmake --preset release
-  cmake --build --preset release --parallel "$(nproc)" \
-    --target windowkv-router windowkv-classifier windowkv-generation
+  cmake --preset "$preset"
+  cmake --build --preset "$preset" --parallel "$(nproc)" --target "$@"
 }
 
 # The files that the loader would open for a program, the loader itself among them.
 libraries_of() { # PROGRAM
   local listing
-  listing=$(LD_LIBRARY_PATH=$LIBTORCH/torch/lib:$LIBTORCH/nvidia/cu13/lib ldd "$1")
+  listing=$(LD_LIBRARY_PATH=$LIBTORCH/torch/lib:$LIBTORCH/nvidia/cu13/lib:$CUDA_LIBRARIES ldd "$1")
   [[ $listing != *'not found'* ]] || fail "$1: $(grep 'not found' <<<"$listing")"
   sed -nE 's/^.* => (\/[^ ]+) .*$/\1/p; s/^\t(\/[^ ]+) .*$/\1/p' <<<"$listing"
 }
@@ -52,15 +56,32 @@ make_root() { # DEST PROGRAM
   chmod -R go+rX "$root"
 }
 
+# What libraries of CUDA open by name while they run: cuDNN its engines, these the compiler.
+add_opened_libraries() { # ROOT
+  local library
+  for library in "$ROOT"/.deps/cuda_runtime/lib{cudnn,nvrtc,nvJitLink}*.so*; do
+    cp -L "$library" "$1/$LIBRARIES/"
+  done
+}
+
 main() {
-  (($# == 1 || $# == 2)) || fail "usage: deploy/images/build_roots.sh DEST [PROGRAMS]"
-  local dest=$1 programs=${2-$ROOT/build/release/bin} name
-  (($# == 2)) || build
-  for name in windowkv-router windowkv-classifier windowkv-generation; do
+  local preset=release servers=(windowkv-router windowkv-classifier windowkv-generation) name
+  if [[ ${1-} == --cuda ]]; then
+    preset=cuda servers=(windowkv-generation)
+    shift
+  fi
+  (($# == 1 || $# == 2)) || fail "usage: deploy/images/build_roots.sh [--cuda] DEST [PROGRAMS]"
+  local dest=$1 programs=${2-$ROOT/build/$preset/bin}
+  (($# == 2)) || build "$preset" "${servers[@]}"
+  for name in "${servers[@]}"; do
     [[ ! -e $dest/$name ]] || fail "$dest/$name exists"
     make_root "$dest/$name" "$programs/$name"
   done
-  cp -r "$ROOT/deploy/models/task_classifier" "$dest/windowkv-classifier/models/"
+  if [[ $preset == cuda ]]; then
+    add_opened_libraries "$dest/windowkv-generation"
+  else
+    cp -r "$ROOT/deploy/models/task_classifier" "$dest/windowkv-classifier/models/"
+  fi
   cp -r "$ROOT/deploy/models/demo_llama" "$dest/windowkv-generation/models/"
 }
 

@@ -104,13 +104,15 @@ def drain_fits(objects):
 
 
 def memory_fits(objects):
-    """The limit holds the pool, the model twice (another number format), messages and the queue."""
+    """The limit holds the pool, the model, messages and the queue: the model twice, for another
+    number format, or with a GPU its file alone."""
     wrong = []
     for program, item, container in _each(objects):
         flags = program_flags.effective(objects, item)
         needed = sum(manifests.bytes_of(flags.get(flag) or 0) for flag in
                      ("kv-pool-bytes", "connection-memory", "max-waiting-bytes"))
-        needed += 2 * _model_bytes(item, flags)
+        copies = 1 if flags.get("device") == "cuda" else 2
+        needed += copies * _model_bytes(item, flags)
         limit = manifests.bytes_of(container["resources"]["limits"]["memory"])
         if limit < needed:
             wrong.append(f"{program}: memory limit {limit}, its flags need {needed}")
@@ -255,16 +257,18 @@ def images_are_this_version(objects):
 
 
 def gpus_are_used(objects):
-    """A GPU is asked for and --device=cuda given together, once the program has that device."""
+    """A GPU is asked for, --device=cuda given and the image for it taken together."""
     wrong = []
     for program, item, container in _each(objects):
         device = program_flags.effective(objects, item).get("device", "cpu")
         has_gpu = "nvidia.com/gpu" in container["resources"]["limits"]
-        can_use = "cuda" in re.search(r"--device.*|$", program_flags.help_text(program))[0]
-        if has_gpu and can_use and device != "cuda":
-            wrong.append(f"{program}: has a GPU and could use it: give it device=cuda")
+        image = container["image"].split(":")[0]
+        if has_gpu and device != "cuda":
+            wrong.append(f"{program}: has a GPU: give it device=cuda")
         if device == "cuda" and not has_gpu:
             wrong.append(f"{program}: device=cuda without a GPU")
+        if has_gpu != image.endswith("-cuda"):
+            wrong.append(f"{program}: image {image}, GPU: {has_gpu}")
     return wrong
 
 

@@ -120,6 +120,17 @@ class ManifestChecksTest(unittest.TestCase):
         spec["initContainers"][0]["securityContext"]["readOnlyRootFilesystem"] = False
         self.assert_found(checks.pods_are_confined, objects, "copy-checkpoint: securityContext")
 
+    def test_a_gpu_that_nothing_uses_is_found(self):
+        objects = self.broken("gpu")
+        self.set_flag(objects, "windowkv-generation", "device", "cpu")
+        self.assert_found(checks.gpus_are_used, objects, "give it device=cuda")
+        manifests.server(manifests.workload(objects, "windowkv-generation"))["image"] = (
+            "windowkv-generation:0.1.0")
+        self.assert_found(checks.gpus_are_used, objects, "image windowkv-generation, GPU: True")
+        objects = self.broken()
+        self.set_flag(objects, "windowkv-generation", "device", "cuda")
+        self.assert_found(checks.gpus_are_used, objects, "device=cuda without a GPU")
+
     def test_another_version_is_found(self):
         objects = self.broken()
         manifests.server(manifests.workload(objects, "windowkv-router"))["image"] += "1"
