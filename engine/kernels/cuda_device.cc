@@ -1,6 +1,7 @@
 #include "engine/kernels/cuda_device.h"
 
 #include <ATen/Context.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -43,7 +44,16 @@ CudaMemory CudaDeviceMemory(at::Device device) {
   size_t free = 0;
   size_t total = 0;
   C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
-  return {static_cast<int64_t>(free), static_cast<int64_t>(total)};
+  const auto allocated = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index())
+                             .allocated_bytes[0];  // of small and large pieces together
+  return {static_cast<int64_t>(free), static_cast<int64_t>(total), allocated.current,
+          allocated.peak};
+}
+
+void ReleaseUnusedCudaMemory() { c10::cuda::CUDACachingAllocator::emptyCache(); }
+
+void ResetCudaPeak(at::Device device) {
+  c10::cuda::CUDACachingAllocator::resetPeakStats(device.index());
 }
 
 }  // namespace windowkv

@@ -27,8 +27,15 @@ int CudaMultiprocessors();
 struct CudaMemory {
   int64_t free_bytes = 0;
   int64_t total_bytes = 0;
+  // Of this process's tensors: now, and at most since ResetCudaPeak.
+  int64_t allocated_bytes = 0;
+  int64_t peak_bytes = 0;
 };
 CudaMemory CudaDeviceMemory(at::Device device);
+void ResetCudaPeak(at::Device device);
+
+// Gives back what LibTorch keeps for later tensors.
+void ReleaseUnusedCudaMemory();
 
 }  // namespace windowkv
 

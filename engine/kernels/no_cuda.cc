@@ -63,6 +63,8 @@ void UseCudaDevice(at::Device) { Missing(); }
 void SynchronizeCuda() { Missing(); }
 int CudaMultiprocessors() { Missing(); }
 CudaMemory CudaDeviceMemory(at::Device) { Missing(); }
+void ResetCudaPeak(at::Device) { Missing(); }
+void ReleaseUnusedCudaMemory() { Missing(); }
 std::string CudaDeviceName(at::Device) { Missing(); }
 
 }  // namespace windowkv

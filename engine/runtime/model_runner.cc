@@ -17,26 +17,13 @@ namespace windowkv {
 
 namespace {
 
-// What reading a prompt takes beside its cache: the residual stream, one layer's keys and values,
-// and the largest activations of a chunk.
-int64_t PrefillBytes(const ModelRunner::Config& config, int64_t tokens) {
-  const LlamaConfig& model = config.model;
-  const int64_t width = int64_t{model.num_heads} * model.head_dim;
-  const int64_t kv_width = int64_t{model.num_kv_heads} * model.head_dim;
-  const int64_t token_elements = model.hidden_size + 2 * kv_width;
-  const int64_t row_elements =
-      2 * model.hidden_size + 2 * width + 2 * kv_width + int64_t{3} * model.intermediate_size;
-  const int64_t rows = std::min<int64_t>(tokens, config.prefill_chunk);
-  return (tokens * token_elements + rows * row_elements) *
-         static_cast<int64_t>(c10::elementSize(config.dtype));
-}
-
 // All that is free but for the activations of two long prompts and what libraries take.
 absl::StatusOr<int64_t> PoolBytesOf(const ModelRunner::Config& config) {
   constexpr int64_t kLongPrompt = 32768;
   constexpr int64_t kLibraries = int64_t{1} << 30;
   const int64_t tokens = std::min<int64_t>(config.model.context_length, kLongPrompt);
-  const int64_t kept_free = 2 * PrefillBytes(config, tokens) + kLibraries;
+  const int64_t kept_free = 2 * ModelRunner::PrefillBytes(config, tokens) + kLibraries;
+  ReleaseUnusedCudaMemory();
   const int64_t free = CudaDeviceMemory(config.device).free_bytes;
   if (free > kept_free) return free - kept_free;
   return absl::ResourceExhaustedError(absl::StrCat(
@@ -64,6 +51,18 @@ absl::Status CheckHeads(const ModelRunner::Config& config) {
 }
 
 }  // namespace
+
+int64_t ModelRunner::PrefillBytes(const Config& config, int64_t tokens) {
+  const LlamaConfig& model = config.model;
+  const int64_t width = int64_t{model.num_heads} * model.head_dim;
+  const int64_t kv_width = int64_t{model.num_kv_heads} * model.head_dim;
+  const int64_t of_token = model.hidden_size + 2 * kv_width;
+  // Normed rows and attended queries, and either the feed-forward's or the attention's own.
+  const int64_t of_row = model.hidden_size + width +
+                         std::max(int64_t{3} * model.intermediate_size, 4 * width + 2 * kv_width);
+  const int64_t rows = std::min<int64_t>(tokens, config.prefill_chunk);
+  return (tokens * of_token + rows * of_row) * static_cast<int64_t>(c10::elementSize(config.dtype));
+}
 
 absl::StatusOr<std::unique_ptr<ModelRunner>> ModelRunner::Create(const Config& config) {
   WINDOWKV_RETURN_IF_ERROR(CheckHeads(config));
@@ -93,7 +92,25 @@ ModelRunner::ModelRunner(const Config& config, LlamaModel model, KvCacheStore st
 
 void ModelRunner::PrepareThread() {
   if (config_.num_threads > 0) at::set_num_threads(config_.num_threads);
-  if (config_.device.is_cuda()) UseCudaDevice(config_.device);
+  if (!config_.device.is_cuda()) return;
+  UseCudaDevice(config_.device);
+  WarmUp();
+}
+
+// A device's first products, attention and graph take seconds, which would count as the first
+// request's. What fails here fails again where there is somebody to tell.
+void ModelRunner::WarmUp() {
+  KvCacheManager manager(store_.geometry());
+  const int32_t tokens = std::min(64, config_.model.context_length - 1);
+  const absl::StatusOr<CachePlan> plan = manager.Plan(CacheConfig{}, tokens, /*max_tokens=*/1);
+  if (!plan.ok()) return;
+  Sequence sequence;
+  sequence.prompt.assign(static_cast<size_t>(tokens), 0);
+  sequence.plan = *plan;
+  sequence.cache = manager.Admit(*plan);
+  if (!sequence.cache || !Prefill({&sequence, PlanSlices(*plan).size()}).ok()) return;
+  sequence.output.push_back(0);
+  if (Decode({&sequence}).ok()) CatchExceptions([] { SynchronizeCuda(); }).IgnoreError();
 }
 
 bool ModelRunner::HasFailed() {

@@ -31,6 +31,10 @@ class ModelRunner final : public BatchRunner {
   };
   static absl::StatusOr<std::unique_ptr<ModelRunner>> Create(const Config& config);
 
+  // What reading a prompt takes beside its cache: the residual stream, one layer's keys and values,
+  // and the largest activations of a chunk.
+  static int64_t PrefillBytes(const Config& config, int64_t tokens);
+
   void PrepareThread() override;
   std::vector<int64_t> SliceCosts(const CachePlan& plan) const override;
   const KvCacheManager::Geometry& cache_geometry() const override { return store_.geometry(); }
@@ -47,6 +51,8 @@ class ModelRunner final : public BatchRunner {
   };
 
   ModelRunner(const Config& config, LlamaModel model, KvCacheStore store);
+  // Reads and continues a short prompt, which nobody gets.
+  void WarmUp();
   std::vector<PrefillSlice> PlanSlices(const CachePlan& plan) const;
   Reading& ReadingOf(const Sequence& sequence);
 

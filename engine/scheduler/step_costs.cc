@@ -15,8 +15,8 @@ void Average(double measured, double& average) {
 }  // namespace
 
 void StepCosts::OnPrefill(int64_t cost, absl::Duration took) {
-  Average(std::max(absl::ToDoubleSeconds(took), 1e-9) / static_cast<double>(cost),
-          seconds_per_cost_);
+  Average(std::max(absl::ToDoubleSeconds(took), 1e-9), prefill_seconds_);
+  Average(static_cast<double>(cost), prefill_cost_);
 }
 
 void StepCosts::OnDecode(absl::Duration took) {
@@ -24,9 +24,9 @@ void StepCosts::OnDecode(absl::Duration took) {
 }
 
 int64_t StepCosts::PrefillCostWithin(absl::Duration time) const {
-  if (seconds_per_cost_ == 0) return 0;
+  if (prefill_cost_ == 0) return 0;
   // A cost that takes exactly this long is within, whatever the division rounds.
-  const double cost = absl::ToDoubleSeconds(time) / seconds_per_cost_ * (1 + 1e-9);
+  const double cost = absl::ToDoubleSeconds(time) / prefill_seconds_ * prefill_cost_ * (1 + 1e-9);
   return static_cast<int64_t>(std::min(cost, 1e18));
 }
 

@@ -7,8 +7,9 @@
 
 namespace windowkv {
 
-// How long work takes on this machine, as measured while it runs: a moving average of the time per
-// unit of prefill cost, and of decode steps. A value without a clock; not thread-safe.
+// How long work takes on this machine, as measured while it runs: moving averages of what was read
+// and of the time that it took, whose ratio a few rows that took long hardly move, and of decode
+// steps. A value without a clock; not thread-safe.
 class StepCosts {
  public:
   // `cost`: multiply-adds, as in Sequence::slice_costs; above 0.
@@ -23,9 +24,12 @@ class StepCosts {
   absl::Duration DecodeTime() const { return absl::Seconds(decode_seconds_); }
 
  private:
-  double Seconds(int64_t cost) const { return static_cast<double>(cost) * seconds_per_cost_; }
+  double Seconds(int64_t cost) const {
+    return prefill_cost_ == 0 ? 0 : static_cast<double>(cost) / prefill_cost_ * prefill_seconds_;
+  }
 
-  double seconds_per_cost_ = 0;  // 0: not measured yet
+  double prefill_seconds_ = 0;  // 0: not measured yet
+  double prefill_cost_ = 0;
   double decode_seconds_ = 0;
 };
 

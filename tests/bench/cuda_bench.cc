@@ -167,7 +167,7 @@ void MeasureDecode(BenchModel& model, const Bounds& bounds) {
   }
 }
 
-void MeasurePrefill(BenchModel& model, const Bounds& bounds) {
+void MeasurePrefill(BenchModel& model, const ModelRunner::Config& config, const Bounds& bounds) {
   for (const int tokens : {kLongPrompt, 32768}) {
     const std::vector<int32_t> ids = PromptIds(model.config(), tokens);
     const auto read = [&] {
@@ -179,6 +179,14 @@ void MeasurePrefill(BenchModel& model, const Bounds& bounds) {
     const std::string what = absl::StrFormat("prefill of %d tokens at budget 1024", tokens);
     Row(what, seconds * 1e3, "ms", "");
     Row(what, rate / bounds.flops, "of the products' rate", ">= 0.6");
+    const at::Device device = config.device;
+    const auto sequence = model.Admit(ids, tokens, CachePolicy::kWindowKv, 1024, kOutput);
+    const int64_t before = CudaDeviceMemory(device).allocated_bytes;
+    ResetCudaPeak(device);
+    model.Read(*sequence);
+    const auto extra = static_cast<double>(CudaDeviceMemory(device).peak_bytes - before);
+    Row(what, extra / static_cast<double>(ModelRunner::PrefillBytes(config, tokens)),
+        "of K, V, activations", "0.9 to 1.1");
   }
 }
 
@@ -344,10 +352,11 @@ int Main(int argc, char** argv) {
   if (wanted("operations")) MeasureOperations(config, bounds);
   if (wanted("decode") || wanted("prefill")) {
     const absl::Duration start = MonotonicNow();
-    BenchModel model(RunnerConfig(options, int64_t{16} << 30));
+    const ModelRunner::Config runner = RunnerConfig(options, int64_t{16} << 30);
+    BenchModel model(runner);
     Row("loading the weights", absl::ToDoubleSeconds(MonotonicNow() - start), "s", "");
     if (wanted("decode")) MeasureDecode(model, bounds);
-    if (wanted("prefill")) MeasurePrefill(model, bounds);
+    if (wanted("prefill")) MeasurePrefill(model, runner, bounds);
   }
   if (wanted("graphs")) MeasureGraphs(options);
   if (wanted("latency")) MeasureInterTokenLatency(options);

@@ -121,6 +121,10 @@ class SoakTest : public ::testing::Test {
           "--max-preemptions", "1", "--slow-reader-timeout", "20s", "--log-level", "warning"}) {
       flags.emplace_back(flag);
     }
+    // On a GPU a sequence's tokens do not depend on the batch in float32.
+    if (const char* device = std::getenv("WINDOWKV_TEST_DEVICE")) {
+      flags.insert(flags.end(), {"--device", device, "--dtype", "float32"});
+    }
     return Started("windowkv-generation", flags, listen);
   }
   RunningServer StartRouter(const std::string& listen) {

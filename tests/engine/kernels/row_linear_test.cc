@@ -28,7 +28,8 @@ class RowLinearTest : public KernelTest {
     const double sum_error = SumError(rows) * std::sqrt(static_cast<double>(in)) + 1e-6;
     for (const at::Tensor& bias : {at::Tensor(), Random({out_features})}) {
       const at::Tensor expected = Expected(x, weight, bias);
-      const double error = sum_error + (bias.defined() ? AddingError(rows, expected) : 0);
+      const double adding = AddingError(rows, expected);
+      const double error = sum_error + (bias.defined() ? adding : 0);
       at::Tensor out = Empty({rows, out_features});
       RowLinear(x, weight, bias, Accumulate::kNo, out);
       ExpectClose(out, expected, error);
@@ -38,7 +39,7 @@ class RowLinearTest : public KernelTest {
       at::Tensor sum = Random({rows, out_features});
       const at::Tensor expected_sum = expected + sum.to(at::kDouble);
       RowLinear(x, weight, bias, Accumulate::kYes, sum);
-      ExpectClose(sum, expected_sum, sum_error + AddingError(rows, expected));
+      ExpectClose(sum, expected_sum, error + adding);
     }
   }
 

@@ -19,6 +19,7 @@ namespace {
 using nlohmann::json;
 
 constexpr float kLogitTolerance = 1e-4f;
+constexpr float kBfloat16LogitTolerance = 0.15f;  // of logits up to 29
 
 CacheConfig Full() { return CacheConfig{}; }
 
@@ -103,6 +104,22 @@ TEST(LlamaModelGoldenTest, TheDemoModelEqualsTransformers) {
         model.Prefill(test["input_ids"].get<std::vector<int32_t>>(), Full());
     for (const json& entry : test["top_logits"]) {
       EXPECT_NEAR(logits[entry[0].get<size_t>()], entry[1].get<float>(), kLogitTolerance);
+    }
+    const auto greedy = test["greedy"].get<std::vector<int32_t>>();
+    EXPECT_EQ(model.Greedy(logits, greedy.size()), greedy);
+  }
+}
+
+TEST(LlamaModelGoldenTest, TheDemoModelInBfloat16IsNearTransformersInFloat32) {
+  testing::LoadedModel model(testing::SourceDir() + "/deploy/models/demo_llama",
+                             /*chunk_rows=*/512, at::kBFloat16);
+  const json golden = testing::ReadJson(testing::GoldenPath("demo_llama.json"));
+  for (const json& test : golden["cases"]) {
+    SCOPED_TRACE(test["name"].get<std::string>());
+    const std::vector<float> logits =
+        model.Prefill(test["input_ids"].get<std::vector<int32_t>>(), Full());
+    for (const json& entry : test["top_logits"]) {
+      EXPECT_NEAR(logits[entry[0].get<size_t>()], entry[1].get<float>(), kBfloat16LogitTolerance);
     }
     const auto greedy = test["greedy"].get<std::vector<int32_t>>();
     EXPECT_EQ(model.Greedy(logits, greedy.size()), greedy);

@@ -18,13 +18,13 @@ namespace windowkv::testing {
 // A loaded checkpoint in float32 with a pool of its own, which reads one prompt at a time.
 class LoadedModel {
  public:
-  explicit LoadedModel(const std::string& dir, int32_t chunk_rows = 64)
+  explicit LoadedModel(const std::string& dir, int32_t chunk_rows = 64,
+                       at::ScalarType dtype = at::kFloat)
       : model_(*LlamaModel::Load(dir, *LoadLlamaConfig(dir),
-                                 at::TensorOptions(TestDevice()).dtype(at::kFloat))),
-        store_(
-            *KvCacheStore::Create({model_.config().num_layers, model_.config().num_kv_heads,
-                                   model_.config().head_dim, /*block_size=*/16,
-                                   /*pool_bytes=*/int64_t{256} << 20, at::kFloat, TestDevice()})),
+                                 at::TensorOptions(TestDevice()).dtype(dtype))),
+        store_(*KvCacheStore::Create({model_.config().num_layers, model_.config().num_kv_heads,
+                                      model_.config().head_dim, /*block_size=*/16,
+                                      /*pool_bytes=*/int64_t{256} << 20, dtype, TestDevice()})),
         manager_(store_.geometry()),
         chunk_rows_(chunk_rows) {}
 

@@ -134,6 +134,13 @@ TEST_F(SchedulerTest, SlicesPerStepFollowTheMeasuredCost) {
   EXPECT_THAT(Reads(scheduler.Next(absl::ZeroDuration())), ElementsAre("b:2"));
 }
 
+TEST_F(SchedulerTest, AFewRowsThatTookLongHardlyChangeWhatALongPromptIsSaidToTake) {
+  Scheduler scheduler = Make();
+  for (int i = 0; i < 5; ++i) scheduler.costs().OnPrefill(10'000, absl::Milliseconds(100));
+  scheduler.costs().OnPrefill(10, absl::Milliseconds(100));
+  EXPECT_LT(scheduler.costs().PrefillTime(100'000), absl::Milliseconds(1500));
+}
+
 TEST_F(SchedulerTest, ShortPromptsAreReadTogetherInOneStep) {
   Scheduler scheduler = Make();
   scheduler.costs().OnPrefill(100, absl::Milliseconds(1));
