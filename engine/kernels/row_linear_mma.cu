@@ -32,13 +32,46 @@ __device__ inline uint4 Bits(const Pack<bf16>& pack) {
   return *reinterpret_cast<const uint4*>(&pack);
 }
 
+// What a block's warps have added up, added together.
+template <typename Out, bool kSwiGlu>
+__device__ void WriteResults(const Args<Out>& a, int first, const float (&sums)[4]) {
+  constexpr int kResults = kSwiGlu ? kFeatures / 2 : kFeatures;
+  const int warp = threadIdx.x / kWarp;
+  const int lane = threadIdx.x % kWarp;
+  const int group = lane / 4;
+  // [warp][feature][row], a word more per feature so that lanes meet no bank twice.
+  __shared__ float shared[kWarps][kFeatures][kMaxRows + 1];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    shared[warp][group + i / 2 * 8][lane % 4 * 2 + i % 2] = sums[i];
+  }
+  __syncthreads();
+  const int feature = threadIdx.x % kResults;
+  const int of = threadIdx.x / kResults;
+  const int at = first + feature;
+  if (of >= a.rows || at >= a.out_features) return;
+  float result = 0;
+  float up = 0;
+  for (int w = 0; w < kWarps; ++w) {
+    result += shared[w][feature][of];
+    if constexpr (kSwiGlu) up += shared[w][feature + 8][of];
+  }
+  if (a.bias != nullptr) {
+    result += ToFloat(a.bias[at]);
+    if constexpr (kSwiGlu) up += ToFloat(a.bias[a.out_features + at]);
+  }
+  if constexpr (kSwiGlu) result = Gated(result, up);
+  Out& out = a.out[int64_t{of} * a.out_features + at];
+  if (a.accumulate) result += ToFloat(out);
+  out = FromFloat<Out>(result);
+}
+
 // A block computes sixteen output features of all rows: its warps share out the elements of a row,
 // 256 bytes of sixteen of the weight's rows at a time, and add up what they have at the end. What
 // is multiplied makes room for the next of its kind, so the same number of loads is always on its
-// way. Which
-// elements a matrix instruction pairs does not matter to a sum of products, so a lane's two parts
-// of a tile are sixteen neighbouring bytes. With swiglu, eight features: their gates, then their
-// ups.
+// way. Which elements a matrix instruction pairs does not matter to a sum of products, so a lane's
+// two parts of a tile are sixteen neighbouring bytes. With swiglu, eight features: their gates,
+// then their ups.
 template <typename Out, bool kSwiGlu>
 __global__ void __launch_bounds__(kThreads) Kernel(Args<Out> a) {
   constexpr int kResults = kSwiGlu ? kFeatures / 2 : kFeatures;
@@ -91,32 +124,7 @@ __global__ void __launch_bounds__(kThreads) Kernel(Args<Out> a) {
       load_rows(ahead, i + kRound);
     }
   }
-
-  // [warp][feature][row], a word more per feature so that lanes meet no bank twice.
-  __shared__ float shared[kWarps][kFeatures][kMaxRows + 1];
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    shared[warp][group + i / 2 * 8][lane % 4 * 2 + i % 2] = sums[i];
-  }
-  __syncthreads();
-  const int feature = threadIdx.x % kResults;
-  const int of = threadIdx.x / kResults;
-  const int at = first + feature;
-  if (of >= a.rows || at >= a.out_features) return;
-  float result = 0;
-  float up = 0;
-  for (int w = 0; w < kWarps; ++w) {
-    result += shared[w][feature][of];
-    if constexpr (kSwiGlu) up += shared[w][feature + 8][of];
-  }
-  if (a.bias != nullptr) {
-    result += ToFloat(a.bias[at]);
-    if constexpr (kSwiGlu) up += ToFloat(a.bias[a.out_features + at]);
-  }
-  if constexpr (kSwiGlu) result = Gated(result, up);
-  Out& out = a.out[int64_t{of} * a.out_features + at];
-  if (a.accumulate) result += ToFloat(out);
-  out = FromFloat<Out>(result);
+  WriteResults<Out, kSwiGlu>(a, first, sums);
 }
 
 template <typename OutScalar>
