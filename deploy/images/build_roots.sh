@@ -27,6 +27,8 @@ build() { # PRESET SERVER...
   [[ $preset == release ]] || dependencies=(--cuda --cuda-runtime)
   "$ROOT/deploy/install_dependencies.sh" "${dependencies[@]}"
   cd "$ROOT"
+  # Lets ccache know the same sources again in another folder.
+  export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
   cmake --preset "$preset"
   cmake --build --preset "$preset" --parallel "$(nproc)" --target "$@"
 }

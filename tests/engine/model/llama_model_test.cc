@@ -94,36 +94,28 @@ TEST(LlamaModelGoldenTest, TheTrainedStoriesModelEqualsItsReference) {
   }
 }
 
-TEST(LlamaModelGoldenTest, TheDemoModelEqualsTransformers) {
+void ExpectTheDemoModelNearTransformers(at::ScalarType dtype, float tolerance) {
   testing::LoadedModel model(testing::SourceDir() + "/deploy/models/demo_llama",
-                             /*chunk_rows=*/512);
+                             /*chunk_rows=*/512, dtype);
   const json golden = testing::ReadJson(testing::GoldenPath("demo_llama.json"));
   for (const json& test : golden["cases"]) {
     SCOPED_TRACE(test["name"].get<std::string>());
     const std::vector<float> logits =
         model.Prefill(test["input_ids"].get<std::vector<int32_t>>(), Full());
     for (const json& entry : test["top_logits"]) {
-      EXPECT_NEAR(logits[entry[0].get<size_t>()], entry[1].get<float>(), kLogitTolerance);
+      EXPECT_NEAR(logits[entry[0].get<size_t>()], entry[1].get<float>(), tolerance);
     }
     const auto greedy = test["greedy"].get<std::vector<int32_t>>();
     EXPECT_EQ(model.Greedy(logits, greedy.size()), greedy);
   }
 }
 
+TEST(LlamaModelGoldenTest, TheDemoModelEqualsTransformers) {
+  ExpectTheDemoModelNearTransformers(at::kFloat, kLogitTolerance);
+}
+
 TEST(LlamaModelGoldenTest, TheDemoModelInBfloat16IsNearTransformersInFloat32) {
-  testing::LoadedModel model(testing::SourceDir() + "/deploy/models/demo_llama",
-                             /*chunk_rows=*/512, at::kBFloat16);
-  const json golden = testing::ReadJson(testing::GoldenPath("demo_llama.json"));
-  for (const json& test : golden["cases"]) {
-    SCOPED_TRACE(test["name"].get<std::string>());
-    const std::vector<float> logits =
-        model.Prefill(test["input_ids"].get<std::vector<int32_t>>(), Full());
-    for (const json& entry : test["top_logits"]) {
-      EXPECT_NEAR(logits[entry[0].get<size_t>()], entry[1].get<float>(), kBfloat16LogitTolerance);
-    }
-    const auto greedy = test["greedy"].get<std::vector<int32_t>>();
-    EXPECT_EQ(model.Greedy(logits, greedy.size()), greedy);
-  }
+  ExpectTheDemoModelNearTransformers(at::kBFloat16, kBfloat16LogitTolerance);
 }
 
 TEST(LlamaModelGoldenTest, DecodingAfterWindowKvEqualsThePlainReference) {
