@@ -86,12 +86,12 @@ class DemoEngine {
 
 void MeasureThroughput(const Options& options) {
   constexpr int kClients = 32;
-  constexpr int kOutput = 64;
+  const int output = SamplingParams().max_tokens;  // of a request that does not say
   double full_seconds = 0;
   for (const CachePolicy policy : {CachePolicy::kFull, CachePolicy::kWindowKv}) {
     DemoEngine engine(options);
     const bool compresses = policy == CachePolicy::kWindowKv;
-    const LoopRequest request{2000, kOutput, policy, compresses ? 256 : 0};
+    const LoopRequest request{2000, output, policy, compresses ? 256 : 0};
     engine.driver().ClosedLoop(4, 1, request);
     engine.driver().runner().Reset();
     const double seconds = engine.driver().ClosedLoop(kClients, 2, request);
