@@ -16,7 +16,7 @@ constexpr uint64_t kHighestWeight = uint64_t{1} << 40;
 // A logit's share of the softmax, of the highest one's.
 WINDOWKV_HOST_DEVICE inline uint64_t LogitWeight(float logit, float highest, float temperature) {
   const double share = exp((static_cast<double>(logit) - highest) / temperature);
-  return static_cast<uint64_t>(share * static_cast<double>(kHighestWeight) + 0.5);
+  return static_cast<uint64_t>(rint(share * static_cast<double>(kHighestWeight)));
 }
 
 // The least weight that is left by min_p.
