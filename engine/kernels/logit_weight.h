@@ -25,6 +25,13 @@ WINDOWKV_HOST_DEVICE inline uint64_t LeastWeight(float min_p) {
   return least > 1 ? least : 1;
 }
 
+// What a candidate counts for in a draw: nothing below LeastWeight(min_p).
+WINDOWKV_HOST_DEVICE inline uint64_t CandidateWeight(float logit, float highest, float temperature,
+                                                     uint64_t least) {
+  const uint64_t weight = LogitWeight(logit, highest, temperature);
+  return weight >= least ? weight : 0;
+}
+
 // What the weights of the tokens that top_p leaves add up to at least.
 WINDOWKV_HOST_DEVICE inline uint64_t NucleusWeight(float top_p, uint64_t total) {
   const auto wanted = static_cast<uint64_t>(top_p * static_cast<double>(total));

@@ -101,8 +101,8 @@ int32_t Draw(const float* logits, int32_t vocab_size, float highest, const RowSa
   const uint64_t least = LeastWeight(row.min_p);
   std::vector<Candidate> candidates;
   for (int32_t i = 0; i < vocab_size; ++i) {
-    const uint64_t weight = LogitWeight(logits[i], highest, row.temperature);
-    if (weight >= least) candidates.push_back({i, logits[i], weight});
+    const uint64_t weight = CandidateWeight(logits[i], highest, row.temperature, least);
+    if (weight > 0) candidates.push_back({i, logits[i], weight});
   }
   if (row.top_k > 0) KeepTop(candidates, static_cast<size_t>(row.top_k));
   if (row.top_p < 1) KeepNucleus(candidates, row.top_p);

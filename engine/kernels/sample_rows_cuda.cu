@@ -1,8 +1,8 @@
 #include <ATen/ops/empty.h>
 
-#include <cstring>
-
+#include "engine/kernels/cuda_cut.cuh"
 #include "engine/kernels/cuda_device.h"
+#include "engine/kernels/cuda_staging.h"
 #include "engine/kernels/cuda_values.cuh"
 #include "engine/kernels/logit_weight.h"
 #include "engine/kernels/sample_rows.h"
@@ -10,10 +10,9 @@
 namespace windowkv {
 namespace {
 
-constexpr int kThreads = 1024;
+constexpr int kThreads = kCutThreads;
 constexpr int kWarps = kThreads / kWarp;
 constexpr unsigned kAllLanes = 0xffffffffU;
-constexpr int kBins = 2048;
 
 struct Args {
   float* logits;
@@ -22,21 +21,6 @@ struct Args {
   int32_t* ids;
   int vocab_size;
 };
-
-// Integers in the order of the floats; 0 and -0 are the same.
-__device__ inline uint32_t KeyOf(float x) {
-  const uint32_t bits = __float_as_uint(x + 0.0f);
-  return bits ^ (bits >> 31 != 0 ? 0xffffffffU : 0x80000000U);
-}
-__device__ inline float LogitOf(uint32_t key) {
-  return __uint_as_float(key ^ (key >> 31 != 0 ? 0x80000000U : 0xffffffffU));
-}
-
-__device__ inline uint64_t WarpSumOf(uint64_t x) {
-#pragma unroll
-  for (int step = kWarp / 2; step > 0; step /= 2) x += __shfl_xor_sync(kAllLanes, x, step);
-  return x;
-}
 
 // The lowest id of the highest logit for every thread; kNoToken as the processor's twin.
 __device__ int ArgMax(const float* logits, int vocab_size) {
@@ -77,71 +61,6 @@ __device__ int ArgMax(const float* logits, int vocab_size) {
   return isfinite(best) ? id : kNoToken;
 }
 
-// What is left of a row: every logit above the one with `key`, and the first `ties` with it.
-struct Cut {
-  uint32_t key = 0;
-  uint64_t ties = 0;
-};
-
-// Equal candidates that a filter before has let through in part.
-struct Ties {
-  uint32_t key = 0;
-  uint64_t measure = 0;  // of those let through
-};
-
-// Where the measures of the highest logits reach what is wanted of all of them: the logit's key,
-// and what is still wanted of those equal to it. Eleven bits of the key at a time: the measures are
-// added up by these bits, and the next time only those are looked at in which the sum is reached.
-template <typename Measure, typename Wanted>
-__device__ Cut FindCut(const float* logits, int vocab_size, const Ties& ties,
-                       const Measure& measure, const Wanted& wanted_of) {
-  __shared__ unsigned long long bins[kBins];
-  __shared__ uint64_t of_warps[kWarps];
-  __shared__ int found;
-  __shared__ uint64_t left;
-  uint32_t prefix = 0;
-  uint32_t mask = 0;
-  uint64_t wanted = 0;
-  for (const int shift : {21, 10, 0}) {
-    for (int i = threadIdx.x; i < kBins; i += kThreads) bins[i] = 0;
-    __syncthreads();
-    const uint32_t digit_mask = shift == 0 ? kBins / 2 - 1 : kBins - 1;
-    for (int i = threadIdx.x; i < vocab_size; i += kThreads) {
-      const uint32_t key = KeyOf(logits[i]);
-      if ((key & mask) != prefix) continue;
-      const uint64_t x = measure(logits[i], key);
-      if (x != 0) atomicAdd(&bins[key >> shift & digit_mask], x);
-    }
-    if (threadIdx.x == 0 && ties.measure != 0 && (ties.key & mask) == prefix) {
-      atomicAdd(&bins[ties.key >> shift & digit_mask], ties.measure);
-    }
-    __syncthreads();
-    constexpr int kEach = kBins / kThreads;  // of neighbouring bins, so a warp has 64
-    const int first = threadIdx.x * kEach;
-    uint64_t sum = 0;
-    for (int i = 0; i < kEach; ++i) sum += bins[first + i];
-    sum = WarpSumOf(sum);
-    if (threadIdx.x % kWarp == 0) of_warps[threadIdx.x / kWarp] = sum;
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      uint64_t total = 0;
-      for (const uint64_t x : of_warps) total += x;
-      if (mask == 0) wanted = wanted_of(total);
-      int warp = kWarps - 1;
-      for (; warp > 0 && of_warps[warp] < wanted; --warp) wanted -= of_warps[warp];
-      int bin = (warp + 1) * kWarp * kEach - 1;
-      for (; bin > warp * kWarp * kEach && bins[bin] < wanted; --bin) wanted -= bins[bin];
-      found = bin;
-      left = wanted;
-    }
-    __syncthreads();
-    prefix |= static_cast<uint32_t>(found) << shift;
-    mask |= digit_mask << shift;
-    wanted = left;
-  }
-  return {prefix, wanted};
-}
-
 // The token at `uniform` among those left, by id. Each warp adds up a part of the row; the one that
 // holds the token goes through its part again.
 __device__ int Pick(const float* logits, int vocab_size, const RowSampling& row, float highest,
@@ -153,8 +72,7 @@ __device__ int Pick(const float* logits, int vocab_size, const RowSampling& row,
   const int lane = threadIdx.x % kWarp;
   const uint64_t least = LeastWeight(row.min_p);
   const auto weight_of = [&](float logit) {
-    const uint64_t weight = LogitWeight(logit, highest, row.temperature);
-    return weight >= least ? weight : 0;
+    return CandidateWeight(logit, highest, row.temperature, least);
   };
   const int part = (vocab_size + kThreads - 1) / kThreads * kWarp;
   const int begin = min(warp * part, vocab_size);
@@ -174,7 +92,7 @@ __device__ int Pick(const float* logits, int vocab_size, const RowSampling& row,
     equal[warp] = count;
   }
   __syncthreads();
-  const uint64_t tie_weight = cut.ties == 0 ? 0 : weight_of(LogitOf(cut.key));
+  const uint64_t tie_weight = cut.ties == 0 ? 0 : weight_of(ValueOf(cut.key));
   const auto ties_of = [&](uint64_t before, int of) {
     return min(before < cut.ties ? cut.ties - before : 0, equal[of]);
   };
@@ -231,21 +149,20 @@ __device__ int Draw(const float* logits, int vocab_size, const RowSampling& row,
   Cut cut;
   if (row.top_k > 0) {
     cut = FindCut(
-        logits, vocab_size, {}, [](float, uint32_t) { return uint64_t{1}; },
+        logits, vocab_size, {}, [](int, float, uint32_t) { return uint64_t{1}; },
         [&](uint64_t) { return static_cast<uint64_t>(row.top_k); });
   }
   if (row.top_p < 1) {
     const auto weight_of = [&](float logit) {
-      const uint64_t weight = LogitWeight(logit, highest, row.temperature);
-      return weight >= least ? weight : 0;
+      return CandidateWeight(logit, highest, row.temperature, least);
     };
     Ties ties;
-    if (cut.ties > 0) ties = {cut.key, cut.ties * weight_of(LogitOf(cut.key))};
+    if (cut.ties > 0) ties = {cut.key, cut.ties * weight_of(ValueOf(cut.key))};
     const Cut nucleus = FindCut(
         logits, vocab_size, ties,
-        [&](float logit, uint32_t key) { return key > cut.key ? weight_of(logit) : 0; },
+        [&](int, float logit, uint32_t key) { return key > cut.key ? weight_of(logit) : 0; },
         [&](uint64_t total) { return NucleusWeight(row.top_p, total); });
-    const uint64_t each = weight_of(LogitOf(nucleus.key));
+    const uint64_t each = weight_of(ValueOf(nucleus.key));
     cut = {nucleus.key, (nucleus.ties + each - 1) / each};
   }
   return Pick(logits, vocab_size, row, highest, cut);
@@ -265,28 +182,17 @@ __global__ void __launch_bounds__(kThreads, 1) Kernel(Args a) {
   if (threadIdx.x == 0) a.ids[blockIdx.x] = id;
 }
 
-// To the device on the current stream, out of pinned memory.
-template <typename T>
-at::Tensor Staged(const std::vector<T>& values, at::Device device) {
-  const auto bytes = static_cast<int64_t>(values.size() * sizeof(T));
-  const at::Tensor host = at::empty({bytes}, at::TensorOptions(at::kByte).pinned_memory(true));
-  std::memcpy(host.mutable_data_ptr(), values.data(), static_cast<size_t>(bytes));
-  return host.to(device, /*non_blocking=*/true);
-}
-
 }  // namespace
 
 std::vector<int32_t> SampleRowsCuda(const std::vector<RowSampling>& rows,
                                     const std::vector<LogitEdit>& edits, at::Tensor& logits) {
   const auto count = static_cast<int64_t>(rows.size());
-  const at::Tensor staged_rows = Staged(rows, logits.device());
-  const at::Tensor staged_edits = edits.empty() ? at::Tensor() : Staged(edits, logits.device());
+  const at::Tensor staged_rows = StagedCopy(rows, logits.device());
+  const at::Tensor staged_edits = StagedCopy(edits, logits.device());
   at::Tensor ids = at::empty({count}, logits.options().dtype(at::kInt));
-  const Args args{
-      logits.mutable_data_ptr<float>(),
-      static_cast<const RowSampling*>(staged_rows.const_data_ptr()),
-      edits.empty() ? nullptr : static_cast<const LogitEdit*>(staged_edits.const_data_ptr()),
-      ids.mutable_data_ptr<int32_t>(), static_cast<int>(logits.size(1))};
+  const Args args{logits.mutable_data_ptr<float>(), StagedData<RowSampling>(staged_rows),
+                  StagedData<LogitEdit>(staged_edits), ids.mutable_data_ptr<int32_t>(),
+                  static_cast<int>(logits.size(1))};
   Kernel<<<static_cast<unsigned>(count), kThreads, 0, CurrentStream()>>>(args);
   C10_CUDA_KERNEL_LAUNCH_CHECK();
   at::Tensor host = at::empty({count}, at::TensorOptions(at::kInt).pinned_memory(true));

@@ -1,0 +1,100 @@
+#ifndef WINDOWKV_ENGINE_KERNELS_CUDA_CUT_CUH_
+#define WINDOWKV_ENGINE_KERNELS_CUDA_CUT_CUH_
+
+#include <cstdint>
+
+#include "engine/kernels/cuda_values.cuh"
+
+// The highest of many values without sorting them, by a block of kCutThreads.
+namespace windowkv {
+
+constexpr int kCutThreads = 1024;
+
+// Integers in the order of the floats; 0 and -0 are the same, and what is no number is the lowest.
+__device__ inline uint32_t KeyOf(float x) {
+  const uint32_t bits = __float_as_uint(isnan(x) ? -INFINITY : x + 0.0f);
+  return bits ^ (bits >> 31 != 0 ? 0xffffffffU : 0x80000000U);
+}
+__device__ inline float ValueOf(uint32_t key) {
+  return __uint_as_float(key ^ (key >> 31 != 0 ? 0x80000000U : 0xffffffffU));
+}
+
+__device__ inline uint64_t WarpSumOf(uint64_t x) {
+#pragma unroll
+  for (int step = kWarp / 2; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffU, x, step);
+  return x;
+}
+
+// What is left of a row: every value above the one with `key`, and of those equal to it what has
+// the measure `ties`.
+struct Cut {
+  uint32_t key = 0;
+  uint64_t ties = 0;
+};
+
+// Equal candidates that a filter before has let through in part.
+struct Ties {
+  uint32_t key = 0;
+  uint64_t measure = 0;  // of those let through
+};
+
+// Where the measures of the highest values, measure(index, value, key), reach what is wanted of
+// all of them, wanted_of(total): the value's key, and what is still wanted of those equal to it.
+// Key 0, which no value has, when the total is less. Eleven bits of the key at a time: the measures
+// are added up by these bits, and the next time only those are looked at in which the sum is
+// reached. Every thread of the block calls it, and gets the same.
+template <typename Measure, typename Wanted>
+__device__ Cut FindCut(const float* values, int count, const Ties& ties, const Measure& measure,
+                       const Wanted& wanted_of) {
+  constexpr int kWarps = kCutThreads / kWarp;
+  constexpr int kBins = 2048;
+  __shared__ unsigned long long bins[kBins];
+  __shared__ uint64_t of_warps[kWarps];
+  __shared__ int found;
+  __shared__ uint64_t left;
+  uint32_t prefix = 0;
+  uint32_t mask = 0;
+  uint64_t wanted = 0;
+  for (const int shift : {21, 10, 0}) {
+    for (int i = threadIdx.x; i < kBins; i += kCutThreads) bins[i] = 0;
+    __syncthreads();
+    const uint32_t digit_mask = shift == 0 ? kBins / 2 - 1 : kBins - 1;
+    for (int i = threadIdx.x; i < count; i += kCutThreads) {
+      const uint32_t key = KeyOf(values[i]);
+      if ((key & mask) != prefix) continue;
+      const uint64_t x = measure(i, values[i], key);
+      if (x != 0) atomicAdd(&bins[key >> shift & digit_mask], x);
+    }
+    if (threadIdx.x == 0 && ties.measure != 0 && (ties.key & mask) == prefix) {
+      atomicAdd(&bins[ties.key >> shift & digit_mask], ties.measure);
+    }
+    __syncthreads();
+    constexpr int kEach = kBins / kCutThreads;  // of neighbouring bins, so a warp has 64
+    const int first = threadIdx.x * kEach;
+    uint64_t sum = 0;
+    for (int i = 0; i < kEach; ++i) sum += bins[first + i];
+    sum = WarpSumOf(sum);
+    if (threadIdx.x % kWarp == 0) of_warps[threadIdx.x / kWarp] = sum;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      uint64_t total = 0;
+      for (const uint64_t x : of_warps) total += x;
+      if (mask == 0) wanted = wanted_of(total);
+      int warp = kWarps - 1;
+      for (; warp > 0 && of_warps[warp] < wanted; --warp) wanted -= of_warps[warp];
+      int bin = (warp + 1) * kWarp * kEach - 1;
+      for (; bin > warp * kWarp * kEach && bins[bin] < wanted; --bin) wanted -= bins[bin];
+      found = bin;
+      left = wanted;
+    }
+    __syncthreads();
+    prefix |= static_cast<uint32_t>(found) << shift;
+    mask |= digit_mask << shift;
+    wanted = left;
+  }
+  return {prefix, wanted};
+}
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_KERNELS_CUDA_CUT_CUH_
