@@ -7,33 +7,35 @@
 
 namespace windowkv {
 
-// Blocks of neighbouring blockIdx.z that run together and read one another's shared memory; 1:
-// none.
-struct Cluster {
-  unsigned blocks = 1;
+// What a kernel is started with.
+struct LaunchShape {
+  dim3 grid;
+  unsigned threads = 0;  // of a block
+  // Blocks of neighbouring blockIdx.z that run together and read one another's shared memory.
+  unsigned cluster = 1;
 };
 
 // Starts a kernel of a decode step, whose kernels run for microseconds each: its blocks may take
 // their places while the kernel before it in the stream still runs (programmatic dependent launch).
 // The kernel calls WaitForInputs before it touches what other kernels write or read.
 template <typename... Parameters, typename... Arguments>
-void LaunchEarly(void (*kernel)(Parameters...), dim3 grid, unsigned threads, Cluster cluster,
+void LaunchEarly(void (*kernel)(Parameters...), const LaunchShape& shape,
                  const Arguments&... arguments) {
   cudaLaunchAttribute attributes[2];
   attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
   attributes[0].val.programmaticStreamSerializationAllowed = 1;
   attributes[1].id = cudaLaunchAttributeClusterDimension;
-  attributes[1].val.clusterDim = {1, 1, cluster.blocks};
+  attributes[1].val.clusterDim = {1, 1, shape.cluster};
   constexpr unsigned kPortableCluster = 8;
-  if (cluster.blocks > kPortableCluster) {
+  if (shape.cluster > kPortableCluster) {
     C10_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
   }
   cudaLaunchConfig_t config = {};
-  config.gridDim = grid;
-  config.blockDim = dim3(threads);
+  config.gridDim = shape.grid;
+  config.blockDim = dim3(shape.threads);
   config.stream = c10::cuda::getCurrentCUDAStream().stream();
   config.attrs = attributes;
-  config.numAttrs = cluster.blocks > 1 ? 2 : 1;
+  config.numAttrs = shape.cluster > 1 ? 2 : 1;
   C10_CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, arguments...));
 }
 

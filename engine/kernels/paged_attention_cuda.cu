@@ -150,7 +150,7 @@ void LaunchHeads(const Args<T>& args, int heads, dim3 grid) {
                       : heads == 2 ? &Kernel<T, kLanes, 2>
                       : heads == 3 ? &Kernel<T, kLanes, 3>
                                    : &Kernel<T, kLanes, kMaxHeads>;
-  LaunchEarly(kernel, grid, kThreads, Cluster{grid.z}, args);
+  LaunchEarly(kernel, {grid, kThreads, grid.z}, args);
 }
 
 template <typename T>

@@ -56,7 +56,7 @@ void RmsNormCuda(const at::Tensor& x, const at::Tensor& weight, float eps, at::T
                         IsPackAligned(args.out, args.out_stride);
     const auto kernel =
         packed ? &Kernel<decltype(type), T, Pack<T>::kSize> : &Kernel<decltype(type), T, 1>;
-    LaunchEarly(kernel, dim3(static_cast<unsigned>(x.size(0))), kThreads, Cluster{}, args);
+    LaunchEarly(kernel, {dim3(static_cast<unsigned>(x.size(0))), kThreads}, args);
   });
 }
 

@@ -82,7 +82,7 @@ void RopeAndStoreCuda(const at::Tensor& qkv, const at::Tensor& cos_sin, const in
     const auto threads =
         static_cast<unsigned>(std::clamp<int64_t>((parts + kWarp - 1) / kWarp, 1, 16) * kWarp);
     const auto kernel = packed ? &Kernel<decltype(type), T, kSize> : &Kernel<decltype(type), T, 1>;
-    LaunchEarly(kernel, dim3(static_cast<unsigned>(qkv.size(0))), threads, Cluster{}, args);
+    LaunchEarly(kernel, {dim3(static_cast<unsigned>(qkv.size(0))), threads}, args);
   });
 }
 

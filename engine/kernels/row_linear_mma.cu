@@ -143,7 +143,7 @@ void Run(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
   const int results = swiglu ? kFeatures / 2 : kFeatures;
   const auto blocks = static_cast<unsigned>((args.out_features + results - 1) / results);
   const auto kernel = swiglu ? &Kernel<Out, true> : &Kernel<Out, false>;
-  LaunchEarly(kernel, dim3(blocks), kThreads, Cluster{}, args);
+  LaunchEarly(kernel, {dim3(blocks), kThreads}, args);
 }
 
 }  // namespace
