@@ -1,4 +1,5 @@
 #include "engine/cache_policy/policy.h"
+#include "engine/cache_policy/token_selection.h"
 
 namespace windowkv {
 namespace {
@@ -14,9 +15,9 @@ class Full final : public Policy {
   }
 
  private:
-  KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
-                    const Scores& scores) const override {
-    return {{{{0, prompt_tokens}}}};
+  WindowTopK Choose(const CacheConfig& config, int32_t budget,
+                    int32_t prompt_tokens) const override {
+    return KeepOnly({{0, prompt_tokens}}, prompt_tokens);
   }
 };
 

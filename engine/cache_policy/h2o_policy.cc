@@ -21,19 +21,17 @@ class H2o final : public Policy {
     return EqualBudgets(std::min(config.budget_tokens, prompt_tokens), num_layers, 1);
   }
 
-  Scores Observe(const CacheConfig& config, const LayerAttention& attention) const override {
-    const auto tokens = static_cast<int32_t>(attention.key_mass.size(1));
-    const at::Tensor mass = attention.key_mass.to(at::kCPU);
-    return AddHeads(mass.const_data_ptr<float>(), static_cast<int32_t>(mass.size(0)), tokens,
-                    static_cast<int32_t>(attention.k.size(1)), tokens);
+  at::Tensor Observe(const CacheConfig& config, const LayerAttention& attention) const override {
+    return AddHeads(attention.key_mass, attention.k.size(1));
   }
 
  private:
-  KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
-                    const Scores& scores) const override {
+  WindowTopK Choose(const CacheConfig& config, int32_t budget,
+                    int32_t prompt_tokens) const override {
     const std::vector<TokenRange> always = AlwaysKept(config, prompt_tokens);
     const int32_t recent = (budget - CountTokens(always)) / 2;
-    return SelectTokens(WithMostRecent(always, recent, prompt_tokens), budget, scores);
+    return ChooseTokens(WithMostRecent(always, recent, prompt_tokens), budget, prompt_tokens,
+                        prompt_tokens);
   }
 };
 

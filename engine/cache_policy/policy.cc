@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include "engine/cache_policy/layer_attention.h"
+#include "engine/cache_policy/token_selection.h"
+#include "engine/kernels/top_windows.h"
+
 namespace windowkv {
 
 bool Policy::MustSelect(const CacheConfig& config, int32_t budget, int32_t prompt_tokens) const {
@@ -12,14 +16,17 @@ int32_t Policy::MaxKept(const CacheConfig& config, int32_t budget, int32_t promp
   return std::min(budget, prompt_tokens);
 }
 
-Scores Policy::Observe(const CacheConfig& config, const LayerAttention& attention) const {
-  return {};
+at::Tensor Policy::Observe(const CacheConfig& config, const LayerAttention& attention) const {
+  return NoScores(attention.k.device());
 }
 
-KeptTokens Policy::Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
-                          const Scores& scores) const {
-  if (!MustSelect(config, budget, prompt_tokens)) return {{{{0, prompt_tokens}}}};
-  return Choose(config, budget, prompt_tokens, scores);
+KeptPositions Policy::Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+                             const at::Tensor& scores) const {
+  WindowTopK wanted = MustSelect(config, budget, prompt_tokens)
+                          ? Choose(config, budget, prompt_tokens)
+                          : KeepOnly({{0, prompt_tokens}}, prompt_tokens);
+  wanted.capacity = MaxKept(config, budget, prompt_tokens);
+  return TopWindows(wanted, scores);
 }
 
 std::vector<const Policy*> AllPolicies() {

@@ -12,19 +12,18 @@
 #include "engine/cache_policy/layer_groups.h"
 #include "engine/cache_policy/token_ranges.h"
 
+namespace at {
+class Tensor;
+}
+
 namespace windowkv {
 
 struct LayerAttention;  // layer_attention.h: a layer's keys and queries
+struct WindowTopK;      // kernels/top_windows.h: what is kept, but for the scores
+struct KeptPositions;   // kernels/kept_positions.h: what is kept
 
 // Which queries of a layer's attention a policy looks at.
 enum class ObservedQueries { kNone, kLast, kAll };
-
-// What a policy saw in one layer, higher is more worth keeping.
-struct Scores {
-  std::vector<float> values;  // [rows, columns]
-  int32_t rows = 0;           // 1, or one per KV head
-  int32_t columns = 0;        // windows or tokens
-};
 
 // How a prompt's cache is reduced: plan the budgets, observe a layer's attention, select what
 // stays. Stateless; docs/cache_policies.md has each policy's definition and source. One object per
@@ -53,18 +52,19 @@ class Policy {
   // The most tokens that Select can keep, whatever the scores; what admission counts with.
   virtual int32_t MaxKept(const CacheConfig& config, int32_t budget, int32_t prompt_tokens) const;
 
-  // After a layer's attention, when it must select.
-  virtual Scores Observe(const CacheConfig& config, const LayerAttention& attention) const;
+  // After a layer's attention, when it must select: what each window or token is worth, higher is
+  // more worth keeping. [1 or num_kv_heads, windows or tokens] float32, where the attention is.
+  virtual at::Tensor Observe(const CacheConfig& config, const LayerAttention& attention) const;
 
-  // What the layers of a group keep: the whole prompt, without looking at `scores`, when MustSelect
-  // is false.
-  KeptTokens Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
-                    const Scores& scores) const;
+  // What the layers of a group keep: the whole prompt, and no scores are wanted (NoScores), when
+  // MustSelect is false. On CUDA nothing waits for the device.
+  KeptPositions Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+                       const at::Tensor& scores) const;
 
  private:
   // Where something must go.
-  virtual KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
-                            const Scores& scores) const = 0;
+  virtual WindowTopK Choose(const CacheConfig& config, int32_t budget,
+                            int32_t prompt_tokens) const = 0;
 };
 
 const Policy& PolicyOf(CachePolicy policy);

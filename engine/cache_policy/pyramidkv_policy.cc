@@ -23,14 +23,14 @@ class PyramidKv final : public Policy {
     return PyramidBudgets(config, /*shared_layers=*/1, num_layers, prompt_tokens);
   }
 
-  Scores Observe(const CacheConfig& config, const LayerAttention& attention) const override {
-    return SnapKvPolicy().Observe(config, attention);
+  at::Tensor Observe(const CacheConfig& config, const LayerAttention& attention) const override {
+    return PooledTokenScores(attention);
   }
 
  private:
-  KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
-                    const Scores& scores) const override {
-    return SnapKvPolicy().Select(config, budget, prompt_tokens, scores);
+  WindowTopK Choose(const CacheConfig& config, int32_t budget,
+                    int32_t prompt_tokens) const override {
+    return ChooseReviewTokens(config, budget, prompt_tokens);
   }
 };
 

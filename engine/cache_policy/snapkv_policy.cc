@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "engine/cache_policy/always_kept.h"
 #include "engine/cache_policy/policy.h"
 #include "engine/cache_policy/token_selection.h"
 
@@ -23,14 +22,14 @@ class SnapKv final : public Policy {
     return EqualBudgets(std::min(config.budget_tokens, prompt_tokens), num_layers, 1);
   }
 
-  Scores Observe(const CacheConfig& config, const LayerAttention& attention) const override {
+  at::Tensor Observe(const CacheConfig& config, const LayerAttention& attention) const override {
     return PooledTokenScores(attention);
   }
 
  private:
-  KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
-                    const Scores& scores) const override {
-    return SelectTokens(AlwaysKept(config, prompt_tokens), budget, scores);
+  WindowTopK Choose(const CacheConfig& config, int32_t budget,
+                    int32_t prompt_tokens) const override {
+    return ChooseReviewTokens(config, budget, prompt_tokens);
   }
 };
 

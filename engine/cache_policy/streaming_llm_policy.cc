@@ -21,10 +21,11 @@ class StreamingLlm final : public Policy {
   }
 
  private:
-  KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
-                    const Scores& scores) const override {
+  WindowTopK Choose(const CacheConfig& config, int32_t budget,
+                    int32_t prompt_tokens) const override {
     const std::vector<TokenRange> always = AlwaysKept(config, prompt_tokens);
-    return {{WithMostRecent(always, budget - CountTokens(always), prompt_tokens)}};
+    return KeepOnly(WithMostRecent(always, budget - CountTokens(always), prompt_tokens),
+                    prompt_tokens);
   }
 };
 

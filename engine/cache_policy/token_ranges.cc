@@ -34,13 +34,13 @@ std::vector<TokenRange> Joined(std::vector<TokenRange> ranges) {
   return joined;
 }
 
-std::vector<TokenRange> RangesOf(const std::vector<int32_t>& indices) {
+std::vector<TokenRange> RangesOf(const int32_t* indices, int32_t count) {
   std::vector<TokenRange> ranges;
-  for (const int32_t index : indices) {
-    if (!ranges.empty() && ranges.back().end == index) {
+  for (int32_t i = 0; i < count; ++i) {
+    if (!ranges.empty() && ranges.back().end == indices[i]) {
       ++ranges.back().end;
     } else {
-      ranges.push_back({index, index + 1});
+      ranges.push_back({indices[i], indices[i] + 1});
     }
   }
   return ranges;

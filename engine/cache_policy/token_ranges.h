@@ -4,14 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace windowkv {
+#include "engine/base/token_range.h"
 
-// Half-open range of prompt token indices.
-struct TokenRange {
-  int32_t begin = 0;
-  int32_t end = 0;
-  friend bool operator==(const TokenRange&, const TokenRange&) = default;
-};
+namespace windowkv {
 
 int32_t CountTokens(const std::vector<TokenRange>& ranges);
 
@@ -21,8 +16,8 @@ std::vector<int32_t> Expand(const std::vector<TokenRange>& ranges);
 // Sorted, without empty ranges, and joined where ranges overlap or touch.
 std::vector<TokenRange> Joined(std::vector<TokenRange> ranges);
 
-// Ranges of sorted indices.
-std::vector<TokenRange> RangesOf(const std::vector<int32_t>& indices);
+// Ranges of `count` sorted indices.
+std::vector<TokenRange> RangesOf(const int32_t* indices, int32_t count);
 
 // The prompt tokens that a layer keeps: one list for all KV heads, or one for each. All lists have
 // equally many tokens, sorted, not touching.

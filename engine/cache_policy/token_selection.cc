@@ -1,53 +1,17 @@
 #include "engine/cache_policy/token_selection.h"
 
+#include <ATen/ops/avg_pool1d.h>
+
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
-#include "engine/cache_policy/layer_attention.h"
+#include "engine/cache_policy/always_kept.h"
 #include "engine/kernels/window_scores.h"
 
 namespace windowkv {
 namespace {
 
 constexpr int32_t kPoolingKernel = 5;  // tokens, odd
-
-// Indices below `columns` that are in none of `ranges` (sorted, not touching).
-std::vector<int32_t> Others(const std::vector<TokenRange>& ranges, int32_t columns) {
-  std::vector<int32_t> others;
-  others.reserve(columns);
-  int32_t next = 0;
-  for (const TokenRange& range : ranges) {
-    for (; next < std::min(range.begin, columns); ++next) others.push_back(next);
-    next = std::max(next, range.end);
-  }
-  for (; next < columns; ++next) others.push_back(next);
-  return others;
-}
-
-// The `count` best of `candidates` (ascending), ascending.
-std::vector<int32_t> Best(std::vector<int32_t> candidates, size_t count, const float* scores) {
-  if (count < candidates.size()) {
-    const auto key = [scores](int32_t i) { return std::isnan(scores[i]) ? -INFINITY : scores[i]; };
-    std::nth_element(
-        candidates.begin(), candidates.begin() + static_cast<ptrdiff_t>(count), candidates.end(),
-        [&key](int32_t a, int32_t b) { return key(a) != key(b) ? key(a) > key(b) : a < b; });
-    candidates.resize(count);
-    std::sort(candidates.begin(), candidates.end());
-  }
-  return candidates;
-}
-
-void Pool(float* scores, int32_t columns) {
-  const std::vector<float> before(scores, scores + columns);
-  constexpr int32_t kReach = kPoolingKernel / 2;
-  for (int32_t i = 0; i < columns; ++i) {
-    const int32_t end = std::min(columns, i + kReach + 1);
-    float sum = 0;
-    for (int32_t j = std::max(0, i - kReach); j < end; ++j) sum += before[j];
-    scores[i] = sum / kPoolingKernel;
-  }
-}
 
 }  // namespace
 
@@ -66,41 +30,34 @@ std::vector<TokenRange> WithMostRecent(const std::vector<TokenRange>& ranges, in
   return Joined(std::move(all));
 }
 
-KeptTokens SelectTokens(const std::vector<TokenRange>& always, int32_t budget,
-                        const Scores& scores) {
-  const std::vector<int32_t> others = Others(always, scores.columns);
-  const int32_t left = std::max(0, budget - CountTokens(always));
-  KeptTokens kept;
-  for (int32_t row = 0; row < scores.rows; ++row) {
-    const float* values = scores.values.data() + int64_t{row} * scores.columns;
-    std::vector<TokenRange> ranges = RangesOf(Best(others, left, values));
-    ranges.insert(ranges.end(), always.begin(), always.end());
-    kept.heads.push_back(Joined(std::move(ranges)));
-  }
-  return kept;
+WindowTopK KeepOnly(const std::vector<TokenRange>& always, int32_t prompt_tokens) {
+  WindowTopK wanted;
+  wanted.tokens = prompt_tokens;
+  wanted.always = always;
+  return wanted;
 }
 
-Scores AddHeads(const float* head_scores, int32_t num_heads, int32_t tokens, int32_t num_kv_heads,
-                int32_t columns) {
-  Scores sums{std::vector<float>(int64_t{num_kv_heads} * columns, 0.0f), num_kv_heads, columns};
-  const int32_t group = num_heads / num_kv_heads;
-  for (int32_t head = 0; head < num_heads; ++head) {
-    float* row = sums.values.data() + int64_t{head / group} * columns;
-    const float* added = head_scores + int64_t{head} * tokens;
-    for (int32_t i = 0; i < columns; ++i) row[i] += added[i];
-  }
-  return sums;
+WindowTopK ChooseTokens(const std::vector<TokenRange>& always, int32_t budget,
+                        int32_t scored_tokens, int32_t prompt_tokens) {
+  WindowTopK wanted = KeepOnly(always, prompt_tokens);
+  wanted.scored_tokens = scored_tokens;
+  wanted.budget = std::max(0, budget - CountTokens(always));
+  return wanted;
 }
 
-Scores PooledTokenScores(const LayerAttention& attention) {
-  const at::Tensor mass = TokenScores(attention.last_q, attention.k, attention.scale).to(at::kCPU);
-  const auto columns = static_cast<int32_t>(mass.size(1));
-  Scores scores = AddHeads(mass.const_data_ptr<float>(), static_cast<int32_t>(mass.size(0)),
-                           columns, static_cast<int32_t>(attention.k.size(1)), columns);
-  for (int32_t row = 0; row < scores.rows; ++row) {
-    Pool(scores.values.data() + int64_t{row} * columns, columns);
-  }
-  return scores;
+WindowTopK ChooseReviewTokens(const CacheConfig& config, int32_t budget, int32_t prompt_tokens) {
+  const int32_t review = prompt_tokens - ObservationTokens(config, prompt_tokens);
+  return ChooseTokens(AlwaysKept(config, prompt_tokens), budget, review, prompt_tokens);
+}
+
+at::Tensor AddHeads(const at::Tensor& head_scores, int64_t num_kv_heads) {
+  return head_scores.view({num_kv_heads, -1, head_scores.size(1)}).sum(1);
+}
+
+at::Tensor PooledTokenScores(const LayerAttention& attention) {
+  const at::Tensor mass =
+      AddHeads(TokenScores(attention.last_q, attention.k, attention.scale), attention.k.size(1));
+  return at::avg_pool1d(mass, kPoolingKernel, /*stride=*/1, /*padding=*/kPoolingKernel / 2);
 }
 
 }  // namespace windowkv

@@ -1,11 +1,15 @@
 #ifndef WINDOWKV_ENGINE_CACHE_POLICY_TOKEN_SELECTION_H_
 #define WINDOWKV_ENGINE_CACHE_POLICY_TOKEN_SELECTION_H_
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <vector>
 
-#include "engine/cache_policy/policy.h"
+#include "engine/cache_policy/cache_config.h"
+#include "engine/cache_policy/layer_attention.h"
 #include "engine/cache_policy/token_ranges.h"
+#include "engine/kernels/top_windows.h"
 
 // Selection of single tokens, for the policies that know no windows.
 
@@ -16,21 +20,24 @@ namespace windowkv {
 std::vector<TokenRange> WithMostRecent(const std::vector<TokenRange>& ranges, int32_t count,
                                        int32_t prompt_tokens);
 
-// Per row of `scores`, one per KV head: `always` and the best other tokens, `budget` tokens in all.
-// The lower index wins a tie; a score that is not a number loses to all others. Columns are the
-// first tokens of the prompt; `always` holds every token after them.
-KeptTokens SelectTokens(const std::vector<TokenRange>& always, int32_t budget,
-                        const Scores& scores);
+// `always` alone, of a prompt.
+WindowTopK KeepOnly(const std::vector<TokenRange>& always, int32_t prompt_tokens);
+
+// `always` and the best other tokens of each row of scores, `budget` tokens in all. Scored are the
+// prompt's first tokens; `always` holds every token after them.
+WindowTopK ChooseTokens(const std::vector<TokenRange>& always, int32_t budget,
+                        int32_t scored_tokens, int32_t prompt_tokens);
+
+// The same where scores are of the tokens before the observation window.
+WindowTopK ChooseReviewTokens(const CacheConfig& config, int32_t budget, int32_t prompt_tokens);
 
 // SnapKV's scores (arXiv 2404.14469): the mass that the observation queries give each earlier
 // token, added over the query heads of a KV head, then averaged over the token and its two
 // neighbours on both sides (fewer at the ends, counted as 0).
-Scores PooledTokenScores(const LayerAttention& attention);
+at::Tensor PooledTokenScores(const LayerAttention& attention);
 
-// [num_heads, tokens] float32 added over the query heads of each KV head: the first `columns` of
-// [num_kv_heads, columns].
-Scores AddHeads(const float* head_scores, int32_t num_heads, int32_t tokens, int32_t num_kv_heads,
-                int32_t columns);
+// [num_heads, tokens] added over the query heads of each KV head: [num_kv_heads, tokens].
+at::Tensor AddHeads(const at::Tensor& head_scores, int64_t num_kv_heads);
 
 }  // namespace windowkv
 

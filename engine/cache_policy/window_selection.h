@@ -2,32 +2,26 @@
 #define WINDOWKV_ENGINE_CACHE_POLICY_WINDOW_SELECTION_H_
 
 #include <cstdint>
-#include <vector>
 
 #include "engine/cache_policy/cache_config.h"
-#include "engine/cache_policy/token_ranges.h"
+#include "engine/kernels/top_windows.h"
 
 namespace windowkv {
 
 // Whether a layer with this group budget drops anything, so that its leader must score windows.
 bool MustSelectWindows(const CacheConfig& config, int32_t group_budget, int32_t prompt_tokens);
 
-// The most tokens SelectWindows can keep, whatever the scores; what admission counts with.
+// The most tokens that are kept, whatever the scores; what admission counts with.
 int32_t MaxWindowTokens(const CacheConfig& config, int32_t group_budget, int32_t prompt_tokens);
 
-// What each layer of a group keeps, from the leader's window scores (arXiv 2503.17922,
-// section 3.2): sorted ranges of prompt tokens that do not touch.
+// What each layer of a group keeps of the leader's window scores (arXiv 2503.17922, section 3.2),
+// when it must select.
 //
 // Windows of config.window_size tokens tile the review context from its start. TOTAL: after the
-// tokens that are always kept, windows are taken by falling score (the lower index on a tie) until
-// one does not fit into what the budget leaves; tokens kept already cost nothing. REVIEW_ONLY: the
-// authors' count, all windows but the ceil((review tokens - budget) / window_size) lowest, and none
-// when those would be all.
-//
-// window_scores: [ceil(review tokens / window_size)]; may be empty when MustSelectWindows is false.
-std::vector<TokenRange> SelectWindows(const CacheConfig& config, int32_t group_budget,
-                                      int32_t prompt_tokens,
-                                      const std::vector<float>& window_scores);
+// tokens that are always kept, windows are taken by falling score until one does not fit into what
+// the budget leaves; tokens kept already cost nothing. REVIEW_ONLY: the authors' count, all windows
+// but the ceil((review tokens - budget) / window_size) lowest, and none when those would be all.
+WindowTopK ChooseWindows(const CacheConfig& config, int32_t group_budget, int32_t prompt_tokens);
 
 }  // namespace windowkv
 

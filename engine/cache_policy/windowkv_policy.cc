@@ -40,21 +40,17 @@ class WindowKv final : public Policy {
     return MaxWindowTokens(config, budget, prompt_tokens);
   }
 
-  Scores Observe(const CacheConfig& config, const LayerAttention& attention) const override {
+  at::Tensor Observe(const CacheConfig& config, const LayerAttention& attention) const override {
     const auto reduction =
         config.strategy == Strategy::kMean ? WindowReduction::kMean : WindowReduction::kTopHalfMean;
-    Scores scores;
-    scores.values = WindowScores(TokenScores(attention.last_q, attention.k, attention.scale),
-                                 config.window_size, reduction);
-    scores.rows = 1;
-    scores.columns = static_cast<int32_t>(scores.values.size());
-    return scores;
+    return WindowScores(TokenScores(attention.last_q, attention.k, attention.scale),
+                        config.window_size, reduction);
   }
 
  private:
-  KeptTokens Choose(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
-                    const Scores& scores) const override {
-    return {{SelectWindows(config, budget, prompt_tokens, scores.values)}};
+  WindowTopK Choose(const CacheConfig& config, int32_t budget,
+                    int32_t prompt_tokens) const override {
+    return ChooseWindows(config, budget, prompt_tokens);
   }
 };
 

@@ -25,6 +25,22 @@ __device__ inline uint64_t WarpSumOf(uint64_t x) {
   return x;
 }
 
+// The highest lane of a warp that, with those above it, has what is wanted; the lowest when all
+// together have less. What those above have is taken off `wanted`.
+__device__ inline int ReachedFromAbove(uint64_t own, uint64_t& wanted) {
+  const int lane = threadIdx.x % kWarp;
+  uint64_t sum = own;
+#pragma unroll
+  for (int step = 1; step < kWarp; step *= 2) {
+    const uint64_t other = __shfl_down_sync(0xffffffffU, sum, step);
+    if (lane + step < kWarp) sum += other;
+  }
+  const unsigned reached = __ballot_sync(0xffffffffU, sum >= wanted);
+  const int highest = reached == 0 ? 0 : kWarp - 1 - __clz(static_cast<int>(reached));
+  wanted -= __shfl_sync(0xffffffffU, sum - own, highest);
+  return highest;
+}
+
 // What is left of a row: every value above the one with `key`, and of those equal to it what has
 // the measure `ties`.
 struct Cut {
@@ -70,22 +86,23 @@ __device__ Cut FindCut(const float* values, int count, const Ties& ties, const M
     }
     __syncthreads();
     constexpr int kEach = kBins / kCutThreads;  // of neighbouring bins, so a warp has 64
+    static_assert(kWarps == kWarp && kEach == 2);
     const int first = threadIdx.x * kEach;
     uint64_t sum = 0;
     for (int i = 0; i < kEach; ++i) sum += bins[first + i];
     sum = WarpSumOf(sum);
     if (threadIdx.x % kWarp == 0) of_warps[threadIdx.x / kWarp] = sum;
     __syncthreads();
-    if (threadIdx.x == 0) {
-      uint64_t total = 0;
-      for (const uint64_t x : of_warps) total += x;
-      if (mask == 0) wanted = wanted_of(total);
-      int warp = kWarps - 1;
-      for (; warp > 0 && of_warps[warp] < wanted; --warp) wanted -= of_warps[warp];
-      int bin = (warp + 1) * kWarp * kEach - 1;
-      for (; bin > warp * kWarp * kEach && bins[bin] < wanted; --bin) wanted -= bins[bin];
-      found = bin;
-      left = wanted;
+    if (threadIdx.x < kWarp) {
+      if (mask == 0) wanted = wanted_of(WarpSumOf(of_warps[threadIdx.x]));
+      const int warp = ReachedFromAbove(of_warps[threadIdx.x], wanted);
+      const unsigned long long* pair = bins + (warp * kWarp + threadIdx.x) * kEach;
+      const int lane = ReachedFromAbove(pair[0] + pair[1], wanted);
+      if (threadIdx.x == lane) {
+        const bool is_upper = pair[1] >= wanted;
+        found = (warp * kWarp + lane) * kEach + (is_upper ? 1 : 0);
+        left = is_upper ? wanted : wanted - pair[1];
+      }
     }
     __syncthreads();
     prefix |= static_cast<uint32_t>(found) << shift;

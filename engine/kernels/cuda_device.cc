@@ -1,6 +1,7 @@
 #include "engine/kernels/cuda_device.h"
 
 #include <ATen/Context.h>
+#include <ATen/cuda/CUDAEvent.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
@@ -28,6 +29,19 @@ void UseCudaDevice(at::Device device) {
 }
 
 void SynchronizeCuda() { c10::cuda::getCurrentCUDAStream().synchronize(); }
+
+CudaMark MarkCuda() {
+  auto event = std::make_shared<at::cuda::CUDAEvent>(cudaEventDefault);
+  event->record();
+  return event;
+}
+
+absl::Duration CudaTimeBetween(const CudaMark& start, const CudaMark& end) {
+  const auto* from = static_cast<const at::cuda::CUDAEvent*>(start.get());
+  const auto* to = static_cast<const at::cuda::CUDAEvent*>(end.get());
+  to->synchronize();
+  return absl::Milliseconds(from->elapsed_time(*to));
+}
 
 int CudaMultiprocessors() {
   static const int count = [] {

@@ -4,7 +4,10 @@
 #include <c10/core/Device.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include "absl/time/time.h"
 
 namespace windowkv {
 
@@ -20,6 +23,12 @@ void UseCudaDevice(at::Device device);
 
 // Waits for what the calling thread has started. Throws what a kernel has failed with.
 void SynchronizeCuda();
+
+// A place in what the calling thread has started.
+using CudaMark = std::shared_ptr<void>;
+CudaMark MarkCuda();
+// Waits for both.
+absl::Duration CudaTimeBetween(const CudaMark& start, const CudaMark& end);
 
 // Of the calling thread's device.
 int CudaMultiprocessors();

@@ -2,11 +2,10 @@
 
 namespace windowkv {
 
-void KvScatter(const at::Tensor& k, const at::Tensor& v,
-               const std::vector<std::vector<int32_t>>& positions,
+void KvScatter(const at::Tensor& k, const at::Tensor& v, const KeptPositions& kept,
                const std::vector<int32_t>& blocks, at::Tensor& pool) {
   const auto run = k.is_cuda() ? &KvScatterCuda : &KvScatterCpu;
-  run(k, v, positions, blocks, pool);
+  run(k, v, kept, blocks, pool);
 }
 
 }  // namespace windowkv

@@ -10,8 +10,8 @@ namespace {
 struct Args {
   const char* k;
   const char* v;
-  const std::vector<int32_t>* positions;  // [num_kv_heads], or one for all heads
-  int64_t position_step;                  // 1, or 0
+  const int32_t* positions;
+  int64_t position_stride;  // between heads; 0: one row for all
   const int32_t* blocks;
   char* pool;
   int64_t num_kv_heads;
@@ -26,7 +26,7 @@ struct Body {
       char* slot =
           a.pool + a.blocks[i / a.block_size] * 2 * plane + (i % a.block_size) * a.head_bytes;
       for (int64_t h = 0; h < a.num_kv_heads; ++h) {
-        const int64_t position = a.positions[h * a.position_step][i];
+        const int64_t position = a.positions[h * a.position_stride + i];
         const int64_t source = (position * a.num_kv_heads + h) * a.head_bytes;
         char* target = slot + h * a.block_size * a.head_bytes;
         std::memcpy(target, a.k + source, a.head_bytes);
@@ -38,19 +38,18 @@ struct Body {
 
 }  // namespace
 
-void KvScatterCpu(const at::Tensor& k, const at::Tensor& v,
-                  const std::vector<std::vector<int32_t>>& positions,
+void KvScatterCpu(const at::Tensor& k, const at::Tensor& v, const KeptPositions& kept,
                   const std::vector<int32_t>& blocks, at::Tensor& pool) {
   const Args args{static_cast<const char*>(k.const_data_ptr()),
                   static_cast<const char*>(v.const_data_ptr()),
-                  positions.data(),
-                  positions.size() > 1 ? 1 : 0,
+                  kept.positions.const_data_ptr<int32_t>(),
+                  kept.positions.size(0) > 1 ? kept.positions.size(1) : 0,
                   blocks.data(),
                   static_cast<char*>(pool.mutable_data_ptr()),
                   pool.size(2),
                   pool.size(3),
                   pool.size(4) * static_cast<int64_t>(pool.element_size())};
-  ParallelKernel<Body>(args, positions.front().size(), /*grain=*/256);
+  ParallelKernel<Body>(args, *kept.count.const_data_ptr<int32_t>(), /*grain=*/256);
 }
 
 }  // namespace windowkv

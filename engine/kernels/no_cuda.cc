@@ -10,6 +10,7 @@
 #include "engine/kernels/row_linear_mma.h"
 #include "engine/kernels/sample_rows.h"
 #include "engine/kernels/swiglu.h"
+#include "engine/kernels/top_windows.h"
 #include "engine/kernels/window_scores.h"
 
 // Stands in for the CUDA kernels in a build without them. No tensor can be on such a device there.
@@ -26,10 +27,11 @@ void RopeAndStoreCuda(const at::Tensor&, const at::Tensor&, const int32_t*, int6
                       at::Tensor&, const KvDestination&) {
   Missing();
 }
-void KvScatterCuda(const at::Tensor&, const at::Tensor&, const std::vector<std::vector<int32_t>>&,
+void KvScatterCuda(const at::Tensor&, const at::Tensor&, const KeptPositions&,
                    const std::vector<int32_t>&, at::Tensor&) {
   Missing();
 }
+void TopWindowsCuda(const WindowTopK&, const at::Tensor&, KeptPositions&) { Missing(); }
 void PrefillAttentionCuda(const at::Tensor&, const at::Tensor&, const at::Tensor&, float,
                           at::Tensor&, at::Tensor*) {
   Missing();
@@ -61,6 +63,8 @@ bool HasPagedAttentionCuda(int64_t, at::ScalarType) { return false; }
 int CudaDeviceCount() { return 0; }
 void UseCudaDevice(at::Device) { Missing(); }
 void SynchronizeCuda() { Missing(); }
+CudaMark MarkCuda() { Missing(); }
+absl::Duration CudaTimeBetween(const CudaMark&, const CudaMark&) { Missing(); }
 int CudaMultiprocessors() { Missing(); }
 CudaMemory CudaDeviceMemory(at::Device) { Missing(); }
 void ResetCudaPeak(at::Device) { Missing(); }

@@ -17,14 +17,13 @@ at::Tensor TokenScores(const at::Tensor& q, const at::Tensor& k, float scale) {
   return mass;
 }
 
-std::vector<float> WindowScores(const at::Tensor& token_scores, int32_t window_size,
-                                WindowReduction reduction) {
+at::Tensor WindowScores(const at::Tensor& token_scores, int32_t window_size,
+                        WindowReduction reduction) {
   const int64_t windows = (token_scores.size(1) + window_size - 1) / window_size;
-  at::Tensor scores = at::empty({windows}, token_scores.options());
+  at::Tensor scores = at::empty({1, windows}, token_scores.options());
   const auto reduce = token_scores.is_cuda() ? &ReduceWindowsCuda : &ReduceWindowsCpu;
   reduce(token_scores, window_size, reduction, scores);
-  const at::Tensor here = scores.to(at::kCPU);
-  return {here.const_data_ptr<float>(), here.const_data_ptr<float>() + windows};
+  return scores;
 }
 
 }  // namespace windowkv

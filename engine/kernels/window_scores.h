@@ -4,7 +4,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <vector>
 
 namespace windowkv {
 
@@ -23,10 +22,11 @@ at::Tensor TokenScores(const at::Tensor& q, const at::Tensor& k, float scale);
 // own tokens. kTopHalfMean takes, per head, the mean of the max(1, min(window_size / 2, length))
 // highest.
 //   token_scores: [num_heads, tokens] float32, contiguous
-std::vector<float> WindowScores(const at::Tensor& token_scores, int32_t window_size,
-                                WindowReduction reduction);
+// Returns [1, ceil(tokens / window_size)] float32.
+at::Tensor WindowScores(const at::Tensor& token_scores, int32_t window_size,
+                        WindowReduction reduction);
 
-// The same on one kind of device. scores: [ceil(tokens / window_size)] float32.
+// The same on one kind of device, into `scores`.
 void ReduceWindowsCpu(const at::Tensor& token_scores, int32_t window_size,
                       WindowReduction reduction, at::Tensor& scores);
 void ReduceWindowsCuda(const at::Tensor& token_scores, int32_t window_size,

@@ -56,7 +56,7 @@ void ReduceWindowsCpu(const at::Tensor& token_scores, int32_t window_size,
                         token_scores.size(1),
                         window_size,
                         reduction};
-  ParallelKernel<ReduceBody>(args, scores.size(0), /*grain=*/64);
+  ParallelKernel<ReduceBody>(args, scores.numel(), /*grain=*/64);
 }
 
 }  // namespace windowkv

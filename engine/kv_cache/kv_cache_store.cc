@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/cache_policy/token_ranges.h"
 #include "engine/kernels/kv_scatter.h"
 
 namespace windowkv {
@@ -34,12 +33,10 @@ absl::StatusOr<KvCacheStore> KvCacheStore::Create(const Config& config) {
   }
 }
 
-void KvCacheStore::Scatter(const at::Tensor& k, const at::Tensor& v, const KeptTokens& kept,
+void KvCacheStore::Scatter(const at::Tensor& k, const at::Tensor& v, const KeptPositions& kept,
                            int32_t layer, SequenceKvCache& cache) {
-  std::vector<std::vector<int32_t>> positions;
-  for (const std::vector<TokenRange>& ranges : kept.heads) positions.push_back(Expand(ranges));
-  cache.Grow(layer, kept.count());
-  KvScatter(k, v, positions, cache.blocks(layer), pool_);
+  cache.Grow(layer, static_cast<int32_t>(kept.positions.size(1)));
+  KvScatter(k, v, kept, cache.blocks(layer), pool_);
 }
 
 }  // namespace windowkv

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "engine/kernels/kept_positions.h"
 #include "engine/kv_cache/kv_cache_manager.h"
 #include "engine/kv_cache/sequence_kv_cache.h"
 
@@ -33,9 +34,10 @@ class KvCacheStore {
   const KvCacheManager::Geometry& geometry() const { return geometry_; }
   at::Tensor& pool() { return pool_; }
 
-  // Copies the tokens that the layer keeps from prefill scratch into new blocks of `cache`.
+  // Copies the tokens that the layer keeps from prefill scratch into new blocks of `cache`, which
+  // takes as many as can be kept.
   //   k, v: [tokens, num_kv_heads, head_dim], contiguous
-  void Scatter(const at::Tensor& k, const at::Tensor& v, const KeptTokens& kept, int32_t layer,
+  void Scatter(const at::Tensor& k, const at::Tensor& v, const KeptPositions& kept, int32_t layer,
                SequenceKvCache& cache);
 
  private:

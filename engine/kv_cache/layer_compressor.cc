@@ -1,22 +1,25 @@
 #include "engine/kv_cache/layer_compressor.h"
 
-#include "engine/base/monotonic_clock.h"
+#include <utility>
+
 #include "engine/cache_policy/layer_attention.h"
 #include "engine/cache_policy/policy.h"
+#include "engine/cache_policy/read_kept.h"
+#include "engine/kernels/top_windows.h"
 
 namespace windowkv {
 namespace {
 
-KeptTokens Select(const LayerScratch& scratch, const LayerGroup& group, float attention_scale,
-                  const SequenceKvCache& cache) {
+KeptPositions Select(const LayerScratch& scratch, const LayerGroup& group, float attention_scale,
+                     const SequenceKvCache& cache) {
   const CacheConfig& config = cache.config();
   const Policy& policy = PolicyOf(config.policy);
   const int32_t tokens = cache.prompt_tokens();
-  Scores scores;
-  if (policy.MustSelect(config, group.budget_tokens, tokens)) {
-    scores = policy.Observe(config,
-                            {scratch.k, scratch.observation_q, scratch.key_mass, attention_scale});
-  }
+  const LayerAttention attention{scratch.k, scratch.observation_q, scratch.key_mass,
+                                 attention_scale};
+  const at::Tensor scores = policy.MustSelect(config, group.budget_tokens, tokens)
+                                ? policy.Observe(config, attention)
+                                : NoScores(scratch.k.device());
   return policy.Select(config, group.budget_tokens, tokens, scores);
 }
 
@@ -24,17 +27,25 @@ KeptTokens Select(const LayerScratch& scratch, const LayerGroup& group, float at
 
 int64_t LayerScratch::bytes() const { return static_cast<int64_t>(k.nbytes() + v.nbytes()); }
 
-void CompressLayer(const LayerScratch& scratch, int32_t layer, float attention_scale,
-                   KvCacheStore& store, SequenceKvCache& cache) {
-  const absl::Duration start = MonotonicNow();
+void LayerCompressor::Compress(const LayerScratch& scratch, int32_t layer, float attention_scale,
+                               KvCacheStore& store, SequenceKvCache& cache) {
+  timer_.Start(scratch.k.device());
   const int32_t group_index = cache.GroupOf(layer);
   const LayerGroup& group = cache.groups()[group_index];
   if (layer == group.first_layer) {
-    cache.SetKept(group_index, Select(scratch, group, attention_scale, cache));
+    selections_.push_back(Select(scratch, group, attention_scale, cache));
   }
-  store.Scatter(scratch.k, scratch.v, cache.kept(group_index), layer, cache);
-  const int64_t held = cache.held_blocks() * store.geometry().block_bytes;
-  cache.NotePrefill(held + scratch.bytes(), MonotonicNow() - start);
+  store.Scatter(scratch.k, scratch.v, selections_[group_index], layer, cache);
+  timer_.Stop(scratch.k.device());
+  cache.NoteAlive(cache.held_blocks() * store.geometry().block_bytes + scratch.bytes());
+}
+
+void LayerCompressor::Finish(SequenceKvCache& cache) {
+  std::vector<KeptTokens> kept = ReadKept(selections_);
+  for (size_t group = 0; group < kept.size(); ++group) {
+    cache.SetKept(static_cast<int32_t>(group), std::move(kept[group]));
+  }
+  cache.set_selection_time(timer_.Total());
 }
 
 }  // namespace windowkv

@@ -4,7 +4,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
+#include "engine/kernels/kept_positions.h"
+#include "engine/kernels/work_timer.h"
 #include "engine/kv_cache/kv_cache_store.h"
 #include "engine/kv_cache/sequence_kv_cache.h"
 
@@ -20,11 +23,24 @@ struct LayerScratch {
   int64_t bytes() const;  // of k and v
 };
 
-// Called when the attention of `layer` is done: the leader of a group observes and selects by the
-// sequence's policy, every layer copies what it keeps into packed blocks of `cache`. The scratch
-// may be reused afterwards.
-void CompressLayer(const LayerScratch& scratch, int32_t layer, float attention_scale,
-                   KvCacheStore& store, SequenceKvCache& cache);
+// Compresses one prompt, a layer at a time as its attention is done. On CUDA nothing waits for the
+// device before the prompt's end: a layer takes blocks for what it keeps at most. Engine thread
+// only.
+class LayerCompressor {
+ public:
+  // The next layer's turn: the leader of a group observes and selects by the sequence's policy,
+  // every layer copies what it keeps into packed blocks of `cache`. The scratch may be reused by
+  // what is started afterwards.
+  void Compress(const LayerScratch& scratch, int32_t layer, float attention_scale,
+                KvCacheStore& store, SequenceKvCache& cache);
+
+  // After the last layer: reads what was kept, and `cache` holds that.
+  void Finish(SequenceKvCache& cache);
+
+ private:
+  std::vector<KeptPositions> selections_;  // of the groups so far
+  WorkTimer timer_;
+};
 
 }  // namespace windowkv
 

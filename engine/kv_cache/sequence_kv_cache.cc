@@ -58,7 +58,11 @@ int64_t SequenceKvCache::held_blocks() const {
   return held;
 }
 
-void SequenceKvCache::SetKept(int32_t group, KeptTokens kept) { kept_[group] = std::move(kept); }
+void SequenceKvCache::SetKept(int32_t group, KeptTokens kept) {
+  const LayerGroup& of = plan_.groups[group];
+  for (int32_t i = 0; i < of.num_layers; ++i) ShrinkTo(kept.count(), layers_[of.first_layer + i]);
+  kept_[group] = std::move(kept);
+}
 
 void SequenceKvCache::Grow(int32_t layer, int32_t tokens) {
   Layer& grown = layers_[layer];
@@ -74,20 +78,21 @@ void SequenceKvCache::Commit() {
 }
 
 void SequenceKvCache::RollBack() {
-  for (Layer& layer : layers_) {
-    layer.length = layer.committed;
-    while ((static_cast<int64_t>(layer.blocks.size()) - 1) * block_size_ >= layer.length &&
-           !layer.blocks.empty()) {
-      allocator_->ReturnReserved(layer.blocks.back());
-      layer.blocks.pop_back();
-      ++reserved_;
-    }
+  for (Layer& layer : layers_) ShrinkTo(layer.committed, layer);
+}
+
+void SequenceKvCache::ShrinkTo(int32_t length, Layer& layer) {
+  layer.length = std::min(layer.length, length);
+  while (!layer.blocks.empty() &&
+         (static_cast<int64_t>(layer.blocks.size()) - 1) * block_size_ >= layer.length) {
+    allocator_->ReturnReserved(layer.blocks.back());
+    layer.blocks.pop_back();
+    ++reserved_;
   }
 }
 
-void SequenceKvCache::NotePrefill(int64_t bytes_alive, absl::Duration selection_time) {
-  prefill_peak_bytes_ = std::max(prefill_peak_bytes_, bytes_alive);
-  selection_time_ += selection_time;
+void SequenceKvCache::NoteAlive(int64_t bytes) {
+  prefill_peak_bytes_ = std::max(prefill_peak_bytes_, bytes);
 }
 
 }  // namespace windowkv

@@ -45,7 +45,8 @@ class SequenceKvCache {
   const std::vector<int32_t>& blocks(int32_t layer) const { return layers_[layer].blocks; }
   int64_t held_blocks() const;
 
-  // What the group's leader decided, for its followers and the receipt.
+  // What the layers of a group keep of the prompt, known once it has been read: all of them hold
+  // that many tokens from now on, and blocks taken for more are reserved again.
   void SetKept(int32_t group, KeptTokens kept);
   const KeptTokens& kept(int32_t group) const { return kept_[group]; }
 
@@ -57,7 +58,8 @@ class SequenceKvCache {
   void RollBack();
 
   // Figures for the receipt, noted while the prompt is read.
-  void NotePrefill(int64_t bytes_alive, absl::Duration selection_time);
+  void NoteAlive(int64_t bytes);
+  void set_selection_time(absl::Duration time) { selection_time_ = time; }
   int64_t prefill_peak_bytes() const { return prefill_peak_bytes_; }
   absl::Duration selection_time() const { return selection_time_; }
 
@@ -68,6 +70,8 @@ class SequenceKvCache {
     int32_t committed = 0;
   };
   void Release();
+  // `layer` holds no more than `length` tokens.
+  void ShrinkTo(int32_t length, Layer& layer);
 
   CachePlan plan_;
   int32_t block_size_;

@@ -78,7 +78,8 @@ void LlamaModel::RunPrefillSlice(const PrefillSlice& slice, PrefillState& state,
                                  KvCacheStore& store, SequenceKvCache& cache) const {
   layers_[slice.layer].Prefill(slice.begin, slice.end, rope_, state);
   if (slice.end < state.num_tokens()) return;
-  CompressLayer(state.scratch, slice.layer, attention_scale_, store, cache);
+  state.compressor.Compress(state.scratch, slice.layer, attention_scale_, store, cache);
+  if (slice.layer + 1 == config_.num_layers) state.compressor.Finish(cache);
 }
 
 at::Tensor LlamaModel::PrefillLogits(const PrefillState& state) const {

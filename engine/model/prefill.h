@@ -33,6 +33,7 @@ struct PrefillState {
   at::Tensor positions;  // [tokens] int32
   at::Tensor hidden;     // [tokens, hidden_size], the residual stream
   LayerScratch scratch;
+  LayerCompressor compressor;
 
   int32_t num_tokens() const { return static_cast<int32_t>(hidden.size(0)); }
   const int32_t* PositionsFrom(int32_t row) const {

@@ -18,6 +18,7 @@
 #include "absl/strings/str_format.h"
 #include "engine/cache_policy/layer_attention.h"
 #include "engine/cache_policy/policy.h"
+#include "engine/kernels/kept_positions.h"
 #include "engine/kernels/key_mass.h"
 #include "engine/kernels/kv_scatter.h"
 #include "engine/kernels/prefill_attention.h"
@@ -99,7 +100,7 @@ void MeasureSelection(BenchModel& model, const Options& options) {
     if (rules.observed() == ObservedQueries::kAll) {
       seen.key_mass = at::zeros({heads, options.tokens}, floats);
     }
-    KeptTokens kept;
+    KeptPositions kept;
     const double selection = MedianSeconds(options.runs, [&] {
       if (seen.key_mass.defined()) {
         KeyMass(layer.q, layer.k, logsumexp, layer.scale, seen.key_mass);
@@ -110,14 +111,12 @@ void MeasureSelection(BenchModel& model, const Options& options) {
     const bool bounded = policy == CachePolicy::kWindowKv;
     Row(name + ": a leader's scoring and selection", "the layer's attention", selection / attention,
         bounded ? 0.03 : 0);
-    std::vector<std::vector<int32_t>> positions;
-    for (const auto& ranges : kept.heads) positions.push_back(Expand(ranges));
-    std::vector<int32_t> blocks(kept.count() / 16 + 1);
+    std::vector<int32_t> blocks(kept.positions.size(1) / 16 + 1);
     std::iota(blocks.begin(), blocks.end(), 0);
     at::Tensor pool = Layer::Random(
         {static_cast<int64_t>(blocks.size()), 2, layer.k.size(1), 16, layer.k.size(2)}, options);
     const double scatter =
-        MedianSeconds(options.runs, [&] { KvScatter(layer.k, layer.v, positions, blocks, pool); });
+        MedianSeconds(options.runs, [&] { KvScatter(layer.k, layer.v, kept, blocks, pool); });
     Row(name + ": copying what a layer keeps", "the layer's attention", scatter / attention,
         bounded ? 0.02 : 0);
   }

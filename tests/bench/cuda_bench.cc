@@ -25,10 +25,12 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "engine/cache_policy/layer_attention.h"
+#include "engine/cache_policy/policy.h"
 #include "engine/kernels/cuda_device.h"
+#include "engine/kernels/kept_positions.h"
 #include "engine/kernels/paged_attention.h"
 #include "engine/kernels/row_linear.h"
-#include "engine/kernels/window_scores.h"
 #include "tests/bench/bench_model.h"
 #include "tests/bench/loop_driver.h"
 #include "tests/testing/last_state_metrics.h"
@@ -208,14 +210,26 @@ at::Tensor VectorisedWindowScores(const at::Tensor& q, const at::Tensor& k, floa
                          .sort());
 }
 
-void MeasureSelection(const LlamaConfig& config) {
-  const at::Tensor q = at::randn({32, config.num_heads, config.head_dim}, kBfloat16);
-  const at::Tensor k = at::randn({kLongPrompt, config.num_kv_heads, config.head_dim}, kBfloat16);
-  const float scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim));
+// All that a leader layer adds to a prompt's reading but for its own copy of what it keeps.
+void MeasureSelection(const LlamaConfig& model) {
+  const at::Tensor q = at::randn({32, model.num_heads, model.head_dim}, kBfloat16);
+  const at::Tensor k = at::randn({kLongPrompt, model.num_kv_heads, model.head_dim}, kBfloat16);
+  const float scale = 1.0f / std::sqrt(static_cast<float>(model.head_dim));
+  CacheConfig config;
+  config.policy = CachePolicy::kWindowKv;
+  config.strategy = Strategy::kMean;
+  config.window_size = 8;
+  config.observation_tokens = 32;
+  config.sink_tokens = 4;
+  constexpr int32_t kBudget = 1463;  // of the first group's layers at a mean of 1024
+  const Policy& policy = WindowKvPolicy();
   const double peer =
-      DeviceSeconds([&] { VectorisedWindowScores(q, k, scale, 32).to(at::kCPU); }, 20);
+      DeviceSeconds([&] { VectorisedWindowScores(q, k, scale, config.window_size); }, 20);
   const double own = DeviceSeconds(
-      [&] { WindowScores(TokenScores(q, k, scale), 32, WindowReduction::kMean); }, 20);
+      [&] {
+        policy.Select(config, kBudget, kLongPrompt, policy.Observe(config, {k, q, {}, scale}));
+      },
+      20);
   Row("selection of a leader layer at 7950 tokens", own * 1e3, "ms", "<= 0.1");
   Row("the same against whole-tensor operations", own / peer, "of their time", "");
 }

@@ -41,7 +41,7 @@ at::Tensor FormulaVectors(const json& formula, int64_t tokens, int64_t heads, in
   return x;
 }
 
-Scores Observe(const json& test, const CacheConfig& config) {
+at::Tensor Observe(const json& test, const CacheConfig& config) {
   const Policy& policy = PolicyOf(config.policy);
   const json& formula = test["vectors"];
   const int64_t tokens = test["prompt_tokens"];
@@ -77,9 +77,9 @@ void ExpectLayerAsReference(const json& test, const CacheConfig& config, int32_t
   const Policy& policy = PolicyOf(config.policy);
   const int32_t tokens = test["prompt_tokens"];
   const size_t heads = test["num_kv_heads"];
-  Scores scores;
+  at::Tensor scores = NoScores(at::kCPU);
   if (policy.MustSelect(config, budget, tokens)) scores = Observe(test, config);
-  const KeptTokens kept = policy.Select(config, budget, tokens, scores);
+  const KeptTokens kept = testing::Selected(config, budget, tokens, scores);
   const auto expected = testing::ToHeadRanges(test["kept_ranges"], heads);
   EXPECT_EQ(testing::ForEachHead(kept.heads, heads), expected);
   EXPECT_EQ(kept.count(), CountTokens(expected.front()));

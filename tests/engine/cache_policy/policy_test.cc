@@ -19,6 +19,7 @@ namespace {
 using testing::DrawPrompt;
 using testing::DrawScores;
 using testing::RandomPrompt;
+using testing::Selected;
 
 constexpr int32_t kKvHeads = 3;
 
@@ -34,8 +35,8 @@ class PolicyTest : public ::testing::TestWithParam<CachePolicy> {
   const Policy& policy() const { return PolicyOf(GetParam()); }
 
   KeptTokens Select(const RandomPrompt& prompt, const LayerGroup& group) {
-    const Scores scores = DrawScores(random_, prompt.config, prompt.prompt_tokens, kKvHeads);
-    return policy().Select(prompt.config, group.budget_tokens, prompt.prompt_tokens, scores);
+    return Selected(prompt.config, group.budget_tokens, prompt.prompt_tokens,
+                    DrawScores(random_, prompt.config, prompt.prompt_tokens, kKvHeads));
   }
 
   std::mt19937 random_{5};
@@ -108,8 +109,9 @@ TEST_P(PolicyTest, APromptWithinTheBudgetIsKeptWholeWithoutScores) {
     for (const LayerGroup& group :
          policy().Plan(prompt.config, prompt.num_layers, prompt.prompt_tokens)) {
       ASSERT_FALSE(policy().MustSelect(prompt.config, group.budget_tokens, prompt.prompt_tokens));
-      ASSERT_EQ(policy().Select(prompt.config, group.budget_tokens, prompt.prompt_tokens, {}),
-                (std::vector<TokenRange>{{0, prompt.prompt_tokens}}));
+      ASSERT_EQ(
+          Selected(prompt.config, group.budget_tokens, prompt.prompt_tokens, NoScores(at::kCPU)),
+          (std::vector<TokenRange>{{0, prompt.prompt_tokens}}));
     }
   }
 }
@@ -119,14 +121,14 @@ TEST_P(PolicyTest, ScoresThatAreNoNumbersAreKeptLast) {
     const RandomPrompt prompt = DrawPrompt(random_, GetParam());
     const LayerGroup group =
         policy().Plan(prompt.config, prompt.num_layers, prompt.prompt_tokens).front();
-    Scores scores = DrawScores(random_, prompt.config, prompt.prompt_tokens, kKvHeads);
-    Scores lowest = scores;
-    for (size_t i = 0; i < scores.values.size(); i += 3) {
-      scores.values[i] = std::numeric_limits<float>::quiet_NaN();
-      lowest.values[i] = -1;
+    at::Tensor scores = DrawScores(random_, prompt.config, prompt.prompt_tokens, kKvHeads);
+    at::Tensor lowest = scores.clone();
+    for (int64_t i = 0; i < scores.numel(); i += 3) {
+      scores.mutable_data_ptr<float>()[i] = std::numeric_limits<float>::quiet_NaN();
+      lowest.mutable_data_ptr<float>()[i] = -1;
     }
-    const auto select = [&](const Scores& from) {
-      return policy().Select(prompt.config, group.budget_tokens, prompt.prompt_tokens, from).heads;
+    const auto select = [&](const at::Tensor& from) {
+      return Selected(prompt.config, group.budget_tokens, prompt.prompt_tokens, from).heads;
     };
     ASSERT_EQ(select(scores), select(lowest)) << prompt.Describe();
   }

@@ -1,6 +1,8 @@
 #ifndef WINDOWKV_TESTS_ENGINE_CACHE_POLICY_RANDOM_PROMPT_H_
 #define WINDOWKV_TESTS_ENGINE_CACHE_POLICY_RANDOM_PROMPT_H_
 
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,6 +15,8 @@
 
 #include "engine/cache_policy/cache_config.h"
 #include "engine/cache_policy/policy.h"
+#include "engine/cache_policy/read_kept.h"
+#include "engine/kernels/top_windows.h"
 #include "tests/testing/window_kv_config.h"
 
 namespace windowkv {
@@ -110,28 +114,34 @@ inline RandomPrompt DrawPrompt(std::mt19937& random, CachePolicy policy,
 }
 
 // What the policy could have observed, with ties: whole numbers.
-inline Scores DrawScores(std::mt19937& random, const CacheConfig& config, int32_t prompt_tokens,
-                         int32_t num_kv_heads) {
-  Scores scores;
-  switch (PolicyOf(config.policy).observed()) {
-    case ObservedQueries::kNone:
-      return scores;
-    case ObservedQueries::kLast:
-      scores.columns = std::max(0, prompt_tokens - config.observation_tokens);
-      scores.rows = num_kv_heads;
-      break;
-    case ObservedQueries::kAll:
-      scores.columns = prompt_tokens;
-      scores.rows = num_kv_heads;
-      break;
+inline at::Tensor DrawScores(std::mt19937& random, const CacheConfig& config, int32_t prompt_tokens,
+                             int32_t num_kv_heads) {
+  const ObservedQueries observed = PolicyOf(config.policy).observed();
+  if (observed == ObservedQueries::kNone) return NoScores(at::kCPU);
+  int32_t rows = num_kv_heads;
+  int32_t columns = prompt_tokens;
+  if (observed == ObservedQueries::kLast) {
+    columns = std::max(0, prompt_tokens - config.observation_tokens);
   }
   if (config.window_size > 0) {
-    scores.columns = (scores.columns + config.window_size - 1) / config.window_size;
-    scores.rows = 1;
+    columns = (columns + config.window_size - 1) / config.window_size;
+    rows = 1;
   }
-  scores.values.resize(int64_t{scores.rows} * scores.columns);
-  for (float& score : scores.values) score = static_cast<float>(random() % 50);
+  at::Tensor scores = at::empty({rows, columns}, at::TensorOptions().dtype(at::kFloat));
+  for (int64_t i = 0; i < scores.numel(); ++i) {
+    scores.mutable_data_ptr<float>()[i] = static_cast<float>(random() % 50);
+  }
   return scores;
+}
+
+// What the config's policy selects by `scores`, which are not looked at when it need not.
+inline KeptTokens Selected(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+                           const at::Tensor& scores) {
+  const Policy& policy = PolicyOf(config.policy);
+  const bool must_select = policy.MustSelect(config, budget, prompt_tokens);
+  return ReadKept({policy.Select(config, budget, prompt_tokens,
+                                 must_select ? scores : NoScores(scores.device()))})
+      .front();
 }
 
 }  // namespace testing

@@ -42,7 +42,7 @@ void ExpectGroupAsReference(const json& test, const CacheConfig& config, const L
   EXPECT_EQ(group.first_layer, expected["first_layer"]);
   EXPECT_EQ(group.num_layers, expected["num_layers"]);
   EXPECT_EQ(group.budget_tokens, expected["budget_tokens"]);
-  std::vector<float> scores;
+  at::Tensor scores = NoScores(at::kCPU);
   if (MustSelectWindows(config, group.budget_tokens, tokens)) {
     const int64_t review = tokens - ObservationTokens(config, tokens);
     scores = WindowScores(FormulaScores(test["scores"], test["num_heads"], review, index),
@@ -50,9 +50,9 @@ void ExpectGroupAsReference(const json& test, const CacheConfig& config, const L
                           config.strategy == Strategy::kMean ? WindowReduction::kMean
                                                              : WindowReduction::kTopHalfMean);
   }
-  const std::vector<TokenRange> kept = SelectWindows(config, group.budget_tokens, tokens, scores);
-  EXPECT_EQ(kept, testing::ToRanges(expected["kept_ranges"]));
-  EXPECT_LE(CountTokens(kept), MaxWindowTokens(config, group.budget_tokens, tokens));
+  const KeptTokens kept = testing::Selected(config, group.budget_tokens, tokens, scores);
+  EXPECT_EQ(kept.heads.front(), testing::ToRanges(expected["kept_ranges"]));
+  EXPECT_LE(kept.count(), MaxWindowTokens(config, group.budget_tokens, tokens));
 }
 
 TEST(WindowSelectionGoldenTest, BudgetsAndKeptWindowsEqualThePlainReference) {
@@ -91,11 +91,12 @@ at::Tensor FormulaVectors(int64_t first, int64_t last, int64_t heads, int64_t he
   return x;
 }
 
-void ExpectNear(const std::vector<float>& actual, const json& expected) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (size_t i = 0; i < actual.size(); ++i) {
+void ExpectNear(const at::Tensor& actual, const json& expected) {
+  ASSERT_EQ(static_cast<size_t>(actual.numel()), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
     const float value = expected[i];
-    EXPECT_NEAR(actual[i], value, 1e-5f * std::max(1.0f, value)) << "at " << i;
+    EXPECT_NEAR(actual.const_data_ptr<float>()[i], value, 1e-5f * std::max(1.0f, value))
+        << "at " << i;
   }
 }
 
@@ -112,10 +113,8 @@ TEST(WindowSelectionGoldenTest, TokenAndWindowScoresEqualThePlainReference) {
         FormulaVectors(tokens - observation, tokens, test["num_heads"], head_dim, seed);
     const at::Tensor k = FormulaVectors(0, tokens, test["num_kv_heads"], head_dim, seed + 101);
     const at::Tensor scores = TokenScores(q, k, 1.0f / std::sqrt(static_cast<float>(head_dim)));
-    const float* row = scores.const_data_ptr<float>();
-    for (const json& head : test["token_scores"]) {
-      ExpectNear(std::vector<float>(row, row + scores.size(1)), head);
-      row += scores.size(1);
+    for (size_t head = 0; head < test["token_scores"].size(); ++head) {
+      ExpectNear(scores[static_cast<int64_t>(head)], test["token_scores"][head]);
     }
     const int32_t window = test["window_size"];
     ExpectNear(WindowScores(scores, window, WindowReduction::kMean), test["mean"]);

@@ -20,6 +20,9 @@ using testing::DrawPrompt;
 using testing::DrawScores;
 using testing::RandomPrompt;
 using Ranges = std::vector<TokenRange>;
+using Values = std::vector<float>;
+
+const Values kNone;
 
 CacheConfig Config(BudgetAccounting accounting = BudgetAccounting::kTotal) {
   CacheConfig config;
@@ -29,6 +32,18 @@ CacheConfig Config(BudgetAccounting accounting = BudgetAccounting::kTotal) {
   config.observation_tokens = 3;
   config.sink_tokens = 0;
   return config;
+}
+
+Ranges SelectWindows(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+                     const at::Tensor& scores) {
+  return testing::Selected(config, budget, prompt_tokens, scores).heads.front();
+}
+
+Ranges SelectWindows(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
+                     const std::vector<float>& scores) {
+  at::Tensor tensor = NoScores(at::kCPU).resize_({1, static_cast<int64_t>(scores.size())});
+  std::ranges::copy(scores, tensor.mutable_data_ptr<float>());
+  return SelectWindows(config, budget, prompt_tokens, tensor);
 }
 
 bool Contains(const Ranges& ranges, int32_t token) {
@@ -62,22 +77,22 @@ TEST(WindowSelectionTest, APromptShorterThanSinkAndObservationIsKeptOnce) {
 TEST(WindowSelectionTest, KeepsEverythingWhenThePromptFitsTheBudget) {
   for (const int32_t tokens : {1, 2, 3, 4, 20}) {
     EXPECT_FALSE(MustSelectWindows(Config(), 20, tokens));
-    EXPECT_EQ(SelectWindows(Config(), 20, tokens, {}), (Ranges{{0, tokens}}));
+    EXPECT_EQ(SelectWindows(Config(), 20, tokens, kNone), (Ranges{{0, tokens}}));
   }
   EXPECT_TRUE(MustSelectWindows(Config(), 20, 21));
 }
 
 TEST(WindowSelectionTest, KeepsEverythingWhenTheReviewFitsTheBudgetUnderReviewOnly) {
   const CacheConfig config = Config(BudgetAccounting::kReviewOnly);
-  EXPECT_EQ(SelectWindows(config, 20, 23, {}), (Ranges{{0, 23}}));
+  EXPECT_EQ(SelectWindows(config, 20, 23, kNone), (Ranges{{0, 23}}));
   EXPECT_TRUE(MustSelectWindows(config, 20, 24));
 }
 
 TEST(WindowSelectionTest, APromptWithinTheObservationWindowIsKeptWhateverTheBudget) {
   CacheConfig config = Config(BudgetAccounting::kReviewOnly);
   config.observation_tokens = 16;
-  EXPECT_EQ(SelectWindows(config, 0, 16, {}), (Ranges{{0, 16}}));
-  EXPECT_EQ(SelectWindows(config, 0, 5, {}), (Ranges{{0, 5}}));
+  EXPECT_EQ(SelectWindows(config, 0, 16, kNone), (Ranges{{0, 16}}));
+  EXPECT_EQ(SelectWindows(config, 0, 5, kNone), (Ranges{{0, 5}}));
 }
 
 // 19 tokens: windows [0,4) [4,8) [8,12) [12,16), observation [16,19).
@@ -91,32 +106,32 @@ TEST(WindowSelectionTest, TakesWindowsByFallingScoreWithinTheBudget) {
 }
 
 TEST(WindowSelectionTest, TiesGoToTheLowerWindow) {
-  EXPECT_EQ(SelectWindows(Config(), 11, 19, {2, 2, 2, 2}), (Ranges{{0, 8}, {16, 19}}));
+  EXPECT_EQ(SelectWindows(Config(), 11, 19, Values{2, 2, 2, 2}), (Ranges{{0, 8}, {16, 19}}));
 }
 
 TEST(WindowSelectionTest, AScoreThatIsNotANumberLoses) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_EQ(SelectWindows(Config(), 7, 19, {nan, nan, -5, nan}), (Ranges{{8, 12}, {16, 19}}));
+  EXPECT_EQ(SelectWindows(Config(), 7, 19, Values{nan, nan, -5, nan}), (Ranges{{8, 12}, {16, 19}}));
 }
 
 TEST(WindowSelectionTest, TokensKeptAnywayCostNothing) {
   CacheConfig config = Config();
   config.pinned = {{4, 8}, {9, 11}};
   // [4,8) is free; [8,12) costs two more.
-  EXPECT_EQ(SelectWindows(config, 11, 19, {0, 9, 8, 7}), (Ranges{{4, 12}, {16, 19}}));
+  EXPECT_EQ(SelectWindows(config, 11, 19, Values{0, 9, 8, 7}), (Ranges{{4, 12}, {16, 19}}));
 }
 
 TEST(WindowSelectionTest, AShortLastWindowCostsItsOwnTokens) {
   // 17 tokens: the last window is [12,14).
-  EXPECT_EQ(SelectWindows(Config(), 5, 17, {0, 0, 0, 9}), (Ranges{{12, 17}}));
+  EXPECT_EQ(SelectWindows(Config(), 5, 17, Values{0, 0, 0, 9}), (Ranges{{12, 17}}));
 }
 
 TEST(WindowSelectionTest, APromptShorterThanAWindowHasOneWindowOfItsReview) {
   CacheConfig config = Config();
   config.window_size = 64;
-  EXPECT_EQ(SelectWindows(config, 20, 40, {1}), (Ranges{{37, 40}}));
+  EXPECT_EQ(SelectWindows(config, 20, 40, Values{1}), (Ranges{{37, 40}}));
   config.pinned = {{0, 30}};
-  EXPECT_EQ(SelectWindows(config, 39, 40, {1}), (Ranges{{0, 30}, {37, 40}}));
+  EXPECT_EQ(SelectWindows(config, 39, 40, Values{1}), (Ranges{{0, 30}, {37, 40}}));
 }
 
 TEST(WindowSelectionTest, ReviewOnlyDropsTheAuthorsNumberOfWindows) {
@@ -147,8 +162,8 @@ int64_t KeptOverLayers(const RandomPrompt& prompt, std::mt19937& random) {
   const Ranges always = AlwaysKept(config, tokens);
   int64_t sum = 0;
   for (const LayerGroup& group : WindowKvPolicy().Plan(config, prompt.num_layers, tokens)) {
-    const Ranges kept = SelectWindows(config, group.budget_tokens, tokens,
-                                      DrawScores(random, config, tokens, 1).values);
+    const Ranges kept =
+        SelectWindows(config, group.budget_tokens, tokens, DrawScores(random, config, tokens, 1));
     ExpectSortedApartAndInside(kept, tokens);
     for (int32_t token : Expand(always)) EXPECT_TRUE(Contains(kept, token)) << token;
     EXPECT_LE(CountTokens(kept), MaxWindowTokens(config, group.budget_tokens, tokens));
@@ -191,7 +206,7 @@ TEST(WindowSelectionTest, TotalLeavesLessThanOneWindowUnused) {
     for (const LayerGroup& group :
          WindowKvPolicy().Plan(config, prompt.num_layers, prompt.prompt_tokens)) {
       const Ranges kept = SelectWindows(config, group.budget_tokens, prompt.prompt_tokens,
-                                        DrawScores(random, config, prompt.prompt_tokens, 1).values);
+                                        DrawScores(random, config, prompt.prompt_tokens, 1));
       EXPECT_GT(CountTokens(kept), group.budget_tokens - config.window_size);
     }
     if (::testing::Test::HasFailure()) break;

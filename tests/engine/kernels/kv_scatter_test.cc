@@ -14,6 +14,18 @@ constexpr double kUntouched = 99;
 
 class KvScatterTest : public KernelTest {
  protected:
+  // With room for more, which is not to be read.
+  KeptPositions Kept(const std::vector<std::vector<int32_t>>& positions) const {
+    constexpr int32_t kNoPosition = 1 << 30;
+    std::vector<int32_t> rows;
+    for (const std::vector<int32_t>& row : positions) {
+      rows.insert(rows.end(), row.begin(), row.end());
+      rows.insert(rows.end(), 3, kNoPosition);
+    }
+    return {Ints(rows).view({static_cast<int64_t>(positions.size()), -1}),
+            Ints({static_cast<int32_t>(positions.front().size())})};
+  }
+
   void ExpectScatters(int64_t tokens, int64_t kept, int64_t heads, int64_t block_size,
                       int64_t head_dim) {
     SCOPED_TRACE(std::to_string(kept) + " of " + std::to_string(tokens) + " tokens, block " +
@@ -37,7 +49,7 @@ class KvScatterTest : public KernelTest {
       slot.select(0, 1).copy_(v.select(0, positions[i]));
     }
     blocks.resize(used);
-    KvScatter(k, v, {positions}, blocks, pool);
+    KvScatter(k, v, Kept({positions}), blocks, pool);
     EXPECT_TRUE(pool.equal(expected));
   }
 };
@@ -64,7 +76,7 @@ TEST_P(KvScatterTest, EachHeadMayKeepItsOwnTokens) {
       block.select(0, 1).select(0, head).select(0, i % 4).copy_(v.select(0, position)[head]);
     }
   }
-  KvScatter(k, v, positions, blocks, pool);
+  KvScatter(k, v, Kept(positions), blocks, pool);
   EXPECT_TRUE(pool.equal(expected));
 }
 

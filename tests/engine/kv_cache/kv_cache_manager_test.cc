@@ -67,7 +67,8 @@ TEST(KvCacheManagerTest, ReceiptsCountTheBlocksHeld) {
   config.strategy = Strategy::kTopHalfMean;
   std::optional<SequenceKvCache> cache = manager.Admit(*manager.Plan(config, 1000, 50));
   ReadLayers(*cache, cache->num_layers(), random);
-  cache->NotePrefill(12345, absl::Milliseconds(5));
+  cache->NoteAlive(12345);
+  cache->set_selection_time(absl::Milliseconds(5));
   const Receipt receipt = manager.MakeReceipt(*cache, /*echo_kept_ranges=*/true);
   EXPECT_EQ(receipt.policy, CachePolicy::kWindowKv);
   EXPECT_EQ(receipt.strategy, Strategy::kTopHalfMean);

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "engine/cache_policy/window_selection.h"
+#include "engine/cache_policy/token_selection.h"
 
 namespace windowkv {
 namespace {
@@ -78,8 +78,10 @@ TEST_P(KvCacheStoreDtypeTest, BlocksHoldTheKeptPositionsInOrder) {
   const at::Tensor k = Numbered(20, 0, GetParam());
   const at::Tensor v = Numbered(20, -200, GetParam());
   const std::vector<TokenRange> kept = {{0, 3}, {9, 13}, {18, 20}};
-  store.Scatter(k, v, {{kept}}, /*layer=*/1, *cache);
-  EXPECT_EQ(cache->cached_length(1), 9);
+  WindowTopK wanted = KeepOnly(kept, 20);
+  wanted.capacity = 11;
+  store.Scatter(k, v, TopWindows(wanted, NoScores(at::kCPU)), /*layer=*/1, *cache);
+  EXPECT_EQ(cache->cached_length(1), 11);  // until it is known how many are kept
   EXPECT_EQ(cache->cached_length(0), 0);
   const std::vector<int32_t> positions = Expand(kept);
   for (int32_t i = 0; i < 9; ++i) {

@@ -44,21 +44,23 @@ class LayerCompressorTest : public ::testing::Test {
   void Compress() {
     cache_ = manager_.Admit(*manager_.Plan(config_, kTokens, 8));
     const int64_t observation = ObservationTokens(config_, kTokens);
+    LayerCompressor compressor;
     for (int32_t layer = 0; layer < kLayers; ++layer) {
       scratches_.push_back({Random(random_, kTokens, kKvHeads),
                             Random(random_, kTokens, kKvHeads),
                             Random(random_, observation, kHeads),
                             {}});
-      CompressLayer(scratches_.back(), layer, kScale, store_, *cache_);
+      compressor.Compress(scratches_.back(), layer, kScale, store_, *cache_);
     }
+    compressor.Finish(*cache_);
   }
 
   // What the leader's own scores select.
   std::vector<TokenRange> Selected(const LayerGroup& group, WindowReduction reduction) {
     const LayerScratch& leader = scratches_[group.first_layer];
-    return SelectWindows(config_, group.budget_tokens, kTokens,
-                         WindowScores(TokenScores(leader.observation_q, leader.k, kScale),
-                                      config_.window_size, reduction));
+    const at::Tensor scores = WindowScores(TokenScores(leader.observation_q, leader.k, kScale),
+                                           config_.window_size, reduction);
+    return testing::Selected(config_, group.budget_tokens, kTokens, scores).heads.front();
   }
 
   void ExpectLayerHolds(int32_t layer, const std::vector<TokenRange>& kept) {

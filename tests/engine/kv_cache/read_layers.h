@@ -19,9 +19,8 @@ inline void ReadLayers(SequenceKvCache& cache, int32_t layers, std::mt19937& ran
     const int32_t g = cache.GroupOf(layer);
     const LayerGroup& group = cache.groups()[g];
     if (layer == group.first_layer) {
-      cache.SetKept(g, PolicyOf(config.policy)
-                           .Select(config, group.budget_tokens, tokens,
-                                   DrawScores(random, config, tokens, /*num_kv_heads=*/2)));
+      cache.SetKept(g, Selected(config, group.budget_tokens, tokens,
+                                DrawScores(random, config, tokens, /*num_kv_heads=*/2)));
     }
     cache.Grow(layer, cache.kept(g).count());
   }

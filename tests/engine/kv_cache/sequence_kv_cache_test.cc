@@ -121,14 +121,29 @@ TEST(SequenceKvCacheTest, EveryLayerKnowsItsGroup) {
   }
 }
 
-TEST(SequenceKvCacheTest, NotesTheHighestPeakAndAddsUpSelectionTime) {
+TEST(SequenceKvCacheTest, OnceItIsKnownLayersHoldWhatTheirGroupKeepsAndNoMore) {
+  BlockAllocator allocator(20);
+  SequenceKvCache cache = MakeCache(allocator, 20);
+  // As many as they could keep.
+  for (int32_t layer = 0; layer < kLayers; ++layer) cache.Grow(layer, 12);
+  EXPECT_EQ(allocator.taken(), 15);
+  cache.SetKept(1, {{{{0, 3}, {10, 14}}}});
+  EXPECT_EQ(cache.cached_length(1), 12);
+  EXPECT_EQ(cache.cached_length(2), 7);
+  EXPECT_EQ(cache.cached_length(3), 7);
+  EXPECT_EQ(cache.cached_length(4), 12);
+  EXPECT_EQ(cache.held_blocks(), 13);
+  EXPECT_EQ(allocator.taken(), 13);
+  EXPECT_EQ(allocator.available(), 0);  // what was given back is reserved
+  cache.Grow(2, 6);
+  EXPECT_EQ(cache.held_blocks(), 15);
+}
+
+TEST(SequenceKvCacheTest, NotesTheHighestPeak) {
   BlockAllocator allocator(1);
   SequenceKvCache cache = MakeCache(allocator, 1);
-  cache.NotePrefill(100, absl::Milliseconds(2));
-  cache.NotePrefill(300, absl::Milliseconds(3));
-  cache.NotePrefill(200, absl::Milliseconds(1));
+  for (const int64_t bytes : {100, 300, 200}) cache.NoteAlive(bytes);
   EXPECT_EQ(cache.prefill_peak_bytes(), 300);
-  EXPECT_EQ(cache.selection_time(), absl::Milliseconds(6));
 }
 
 }  // namespace

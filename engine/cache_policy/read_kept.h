@@ -1,0 +1,16 @@
+#ifndef WINDOWKV_ENGINE_CACHE_POLICY_READ_KEPT_H_
+#define WINDOWKV_ENGINE_CACHE_POLICY_READ_KEPT_H_
+
+#include <vector>
+
+#include "engine/cache_policy/token_ranges.h"
+#include "engine/kernels/kept_positions.h"
+
+namespace windowkv {
+
+// What was kept, read from where it was chosen: waits once for all.
+std::vector<KeptTokens> ReadKept(const std::vector<KeptPositions>& selections);
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_CACHE_POLICY_READ_KEPT_H_
