@@ -15,6 +15,7 @@
 #include "engine/runtime/engine_loop.h"
 #include "tests/bench/bench_model.h"
 #include "tests/bench/timed_runner.h"
+#include "tests/testing/loop_sequence.h"
 
 namespace windowkv::bench {
 
@@ -39,23 +40,17 @@ class LoopDriver {
   }
 
   std::shared_ptr<TokenStream> Add(const LoopRequest& request) {
-    auto sequence = std::make_unique<Sequence>();
-    sequence->request_id = absl::StrCat("bench-", next_id_++);
-    sequence->stream = std::make_shared<TokenStream>([this] { loop_->Wake(); });
-    sequence->prompt.resize(static_cast<size_t>(request.prompt_tokens));
-    for (int32_t i = 0; i < request.prompt_tokens; ++i) sequence->prompt[i] = 100 + i * 7 % 3000;
-    sequence->sampling.max_tokens = request.output_tokens;
-    sequence->sampling.ignore_eos = true;
-    sequence->sampling.seed = 1;
+    std::vector<int32_t> prompt(static_cast<size_t>(request.prompt_tokens));
+    for (int32_t i = 0; i < request.prompt_tokens; ++i) prompt[i] = 100 + i * 7 % 3000;
     CacheOptions options;
     options.policy = request.policy;
     if (request.budget > 0) options.budget = BudgetTokens{request.budget};
     const CacheShape shape{num_layers_, 1 << 20, 1, runner_->cache_geometry().block_size};
     const CacheConfig cache = OrDie(ResolveCacheOptions(
         options, {{}, {}, shape}, Task::kLocalization, request.prompt_tokens, {}));
-    sequence->plan = OrDie(loop_->Plan(cache, request.prompt_tokens, request.output_tokens));
-    sequence->slice_costs = loop_->SliceCosts(sequence->plan);
-    sequence->arrival = MonotonicNow();
+    std::unique_ptr<Sequence> sequence =
+        testing::MakeLoopSequence(*loop_, absl::StrCat("bench-", next_id_++), std::move(prompt),
+                                  request.output_tokens, cache);
     if (absl::Status status = queue_.Enter(0); !status.ok()) OrDie<int>(status);
     std::shared_ptr<TokenStream> stream = sequence->stream;
     loop_->Add(std::move(sequence));

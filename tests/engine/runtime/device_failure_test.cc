@@ -6,12 +6,12 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/monotonic_clock.h"
 #include "engine/kernels/cuda_device.h"
 #include "engine/runtime/engine_loop.h"
 #include "engine/runtime/model_runner.h"
 #include "tests/testing/golden_file.h"
 #include "tests/testing/last_state_metrics.h"
+#include "tests/testing/loop_sequence.h"
 
 // What a real error of a CUDA device does. It stays with the process, so the test has a program of
 // its own.
@@ -36,15 +36,9 @@ class DeviceFailureTest : public ::testing::Test {
 
   std::shared_ptr<TokenStream> Add(std::vector<int32_t> prompt) {
     constexpr int32_t kManyTokens = 4000;
-    auto sequence = std::make_unique<Sequence>();
-    sequence->stream = std::make_shared<TokenStream>([this] { loop_->Wake(); });
-    sequence->sampling.max_tokens = kManyTokens;
-    sequence->sampling.ignore_eos = true;
-    sequence->plan = *loop_->Plan(CacheConfig{}, static_cast<int32_t>(prompt.size()), kManyTokens);
-    sequence->slice_costs = loop_->SliceCosts(sequence->plan);
-    sequence->prompt = std::move(prompt);
-    sequence->arrival = MonotonicNow();
     EXPECT_TRUE(queue_.Enter(0).ok());
+    std::unique_ptr<Sequence> sequence =
+        testing::MakeLoopSequence(*loop_, "", std::move(prompt), kManyTokens);
     std::shared_ptr<TokenStream> stream = sequence->stream;
     loop_->Add(std::move(sequence));
     return stream;

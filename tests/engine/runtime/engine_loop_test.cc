@@ -13,6 +13,7 @@
 #include "engine/base/monotonic_clock.h"
 #include "tests/testing/fake_batch_runner.h"
 #include "tests/testing/golden_file.h"
+#include "tests/testing/loop_sequence.h"
 
 // What the engine thread does with requests whatever the model is: faults, slow readers, deadlines,
 // preemption.
@@ -56,18 +57,8 @@ class EngineLoopTest : public ::testing::Test {
 
   std::unique_ptr<Sequence> MakeSequence(std::string id, std::vector<int32_t> prompt,
                                          int32_t max_tokens) {
-    auto sequence = std::make_unique<Sequence>();
-    sequence->request_id = std::move(id);
-    sequence->stream = std::make_shared<TokenStream>([this] { loop_->Wake(); });
-    sequence->sampling.max_tokens = max_tokens;
-    sequence->sampling.seed = 1;
-    sequence->sampling.ignore_eos = true;
-    sequence->plan = *loop_->Plan(CacheConfig{}, static_cast<int32_t>(prompt.size()), max_tokens);
-    sequence->slice_costs = loop_->SliceCosts(sequence->plan);
-    sequence->prompt = std::move(prompt);
-    sequence->arrival = MonotonicNow();
     EXPECT_TRUE(queue_.Enter(0).ok());
-    return sequence;
+    return testing::MakeLoopSequence(*loop_, std::move(id), std::move(prompt), max_tokens);
   }
 
   std::shared_ptr<TokenStream> Add(std::unique_ptr<Sequence> sequence) {
