@@ -27,40 +27,12 @@ EngineLoop::EngineLoop(const Config& config, std::unique_ptr<BatchRunner> runner
 }
 
 EngineLoop::~EngineLoop() {
-  {
-    std::lock_guard<std::mutex> lock(mu_);
-    stopping_ = true;
-  }
   Abort();
+  inbox_.Stop();
   thread_.join();
 }
 
-void EngineLoop::Add(std::unique_ptr<Sequence> sequence) {
-  {
-    std::lock_guard<std::mutex> lock(mu_);
-    inbox_.push_back(std::move(sequence));
-  }
-  work_cv_.notify_one();
-}
-
-void EngineLoop::Wake() {
-  {
-    std::lock_guard<std::mutex> lock(mu_);
-    woken_ = true;
-  }
-  work_cv_.notify_one();
-}
-
-void EngineLoop::Abort() { AbortWith(absl::UnavailableError("the server is shutting down")); }
-
-void EngineLoop::AbortWith(const absl::Status& status) {
-  {
-    std::lock_guard<std::mutex> lock(mu_);
-    if (abort_.ok()) abort_ = status;
-    woken_ = true;
-  }
-  work_cv_.notify_one();
-}
+void EngineLoop::Abort() { inbox_.Abort(absl::UnavailableError("the server is shutting down")); }
 
 absl::Status EngineLoop::device_status() const {
   std::lock_guard<std::mutex> lock(mu_);
@@ -78,7 +50,7 @@ bool EngineLoop::DeviceFailed(const absl::Status& status) {
     std::lock_guard<std::mutex> lock(mu_);
     if (device_status_.ok()) device_status_ = failure;
   }
-  AbortWith(failure);
+  inbox_.Abort(failure);
   return true;
 }
 
@@ -109,39 +81,23 @@ void EngineLoop::Run() {
   }
 }
 
-// Sequences may be there and yet have nothing to do: their readers are behind. A reader that
-// catches up or leaves wakes the loop; their deadlines end the wait.
-void EngineLoop::WaitForWork(std::unique_lock<std::mutex>& lock) {
-  absl::Duration deadline = absl::InfiniteDuration();
-  scheduler_.ForEach(
-      [&](const Sequence& sequence) { deadline = std::min(deadline, sequence.deadline); });
-  heartbeat_ns_.store(0, std::memory_order_relaxed);
-  const auto ready = [this]() { return !inbox_.empty() || woken_ || stopping_; };
-  if (deadline == absl::InfiniteDuration()) {
-    work_cv_.wait(lock, ready);
-  } else {
-    work_cv_.wait_for(lock, absl::ToChronoNanoseconds(deadline - MonotonicNow()), ready);
-  }
-}
-
 bool EngineLoop::TakeNew(bool has_work) {
-  std::vector<std::unique_ptr<Sequence>> added;
-  absl::Status abort;
-  {
-    std::unique_lock<std::mutex> lock(mu_);
-    if ((!has_work || scheduler_.idle()) && !(stopping_ && scheduler_.idle())) WaitForWork(lock);
-    woken_ = false;
-    added.swap(inbox_);
-    abort = abort_;
-    if (stopping_ && added.empty() && scheduler_.idle()) return false;
+  absl::Duration waits_until = absl::ZeroDuration();
+  if (!has_work || scheduler_.idle()) {
+    // Sequences may be there and yet have nothing to do: their readers are behind. A reader that
+    // catches up or leaves wakes the loop; their deadlines end the wait.
+    waits_until = absl::InfiniteDuration();
+    scheduler_.ForEach(
+        [&](const Sequence& sequence) { waits_until = std::min(waits_until, sequence.deadline); });
+    heartbeat_ns_.store(0, std::memory_order_relaxed);
   }
-  for (auto& sequence : added) scheduler_.Add(std::move(sequence));
-  if (abort.ok()) return true;
+  EngineInbox::News news = inbox_.Take(waits_until);
+  if (news.stopping && news.added.empty() && scheduler_.idle()) return false;
+  for (auto& sequence : news.added) scheduler_.Add(std::move(sequence));
+  if (news.abort.ok()) return true;
   std::vector<const Sequence*> all;
   scheduler_.ForEach([&all](Sequence& sequence) { all.push_back(&sequence); });
-  for (const Sequence* sequence : all) {
-    Fail(sequence, abort);
-  }
+  for (const Sequence* sequence : all) Fail(sequence, news.abort);
   return true;
 }
 

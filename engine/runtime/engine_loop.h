@@ -2,13 +2,13 @@
 #define WINDOWKV_ENGINE_RUNTIME_ENGINE_LOOP_H_
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,6 +18,7 @@
 #include "engine/kv_cache/kv_cache_manager.h"
 #include "engine/request/sequence.h"
 #include "engine/runtime/batch_runner.h"
+#include "engine/runtime/engine_inbox.h"
 #include "engine/runtime/request_queue.h"
 #include "engine/runtime/request_tokenizer.h"
 #include "engine/runtime/sequence_output.h"
@@ -42,9 +43,9 @@ class EngineLoop {
   // Ends what is left with UNAVAILABLE and joins the thread.
   ~EngineLoop();
 
-  void Add(std::unique_ptr<Sequence> sequence);
+  void Add(std::unique_ptr<Sequence> sequence) { inbox_.Add(std::move(sequence)); }
   // A stream was cancelled, or its reader has caught up.
-  void Wake();
+  void Wake() { inbox_.Wake(); }
   // Ends every sequence, those added from now on too, with UNAVAILABLE.
   void Abort();
 
@@ -66,7 +67,6 @@ class EngineLoop {
   void Run();
   // Waits while there is nothing to do. False when the loop is to stop.
   bool TakeNew(bool has_work);
-  void WaitForWork(std::unique_lock<std::mutex>& lock);
   void EndCancelledAndExpired();
   void NoteStep(const Batch& batch);
   void Step(const Batch& batch);
@@ -84,8 +84,6 @@ class EngineLoop {
   // Of work that ended with `status`: true when that is for good, and the next step ends every
   // request.
   bool DeviceFailed(const absl::Status& status);
-  // Every sequence ends with `status`, those added from now on too.
-  void AbortWith(const absl::Status& status);
   void ReportState();
   void Beat();
 
@@ -100,13 +98,10 @@ class EngineLoop {
   // Whose ids step_ids_ has; none after one of them has ended.
   std::vector<const Sequence*> step_;
 
+  EngineInbox inbox_;
+
   mutable std::mutex mu_;
-  std::condition_variable work_cv_;
-  std::vector<std::unique_ptr<Sequence>> inbox_ WINDOWKV_GUARDED_BY(mu_);
-  bool woken_ WINDOWKV_GUARDED_BY(mu_) = false;
-  absl::Status abort_ WINDOWKV_GUARDED_BY(mu_);          // not OK: what every sequence ends with
   absl::Status device_status_ WINDOWKV_GUARDED_BY(mu_);  // not OK: the device has failed
-  bool stopping_ WINDOWKV_GUARDED_BY(mu_) = false;
   std::vector<std::string> step_ids_ WINDOWKV_GUARDED_BY(mu_);
 
   std::atomic<int64_t> available_blocks_{0};
