@@ -54,8 +54,8 @@ void RowLinearMma(const at::Tensor&, const at::Tensor&, const at::Tensor&, Accum
                   at::Tensor&) {
   Missing();
 }
-std::vector<int32_t> SampleRowsCuda(const std::vector<RowSampling>&, const std::vector<LogitEdit>&,
-                                    at::Tensor&) {
+at::Tensor SampleRowsCuda(const std::vector<RowSampling>&, const std::vector<LogitEdit>&,
+                          at::Tensor&) {
   Missing();
 }
 bool HasPagedAttentionCuda(int64_t, at::ScalarType) { return false; }

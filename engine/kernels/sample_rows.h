@@ -4,7 +4,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
+
+#include "engine/kernels/host_copy.h"
 
 namespace windowkv {
 
@@ -32,22 +35,38 @@ struct RowSampling {
 // The id that is chosen where the logits are no finite numbers.
 constexpr int32_t kNoToken = -1;
 
-// Chooses a token from each row named in `rows`: edits its logits, which stay edited, then takes
-// the highest one, or draws from the softmax at the row's temperature what min_p, top_k and top_p,
-// in that order, leave of it. Of equal logits the lower id counts as higher. A drawn token is the
-// one at `uniform` when those that are left lie one after another by id. Weights are whole numbers
-// (logit_weight.h), so that their sums, and with them the token, do not depend on the device or the
-// order of additions.
-//   logits: [>= rows, vocab_size] float32, contiguous, at most 2^22 wide.
-// Returns a token for each of `rows`, once it is known.
-std::vector<int32_t> SampleRows(const std::vector<RowSampling>& rows,
-                                const std::vector<LogitEdit>& edits, at::Tensor& logits);
+// Tokens that a device may still be choosing.
+class SampledRows {
+ public:
+  // `ids`: [rows] int32.
+  explicit SampledRows(at::Tensor ids) : ids_(std::move(ids)), on_host_(ids_) {}
 
-// The same on one kind of device.
-std::vector<int32_t> SampleRowsCpu(const std::vector<RowSampling>& rows,
-                                   const std::vector<LogitEdit>& edits, at::Tensor& logits);
-std::vector<int32_t> SampleRowsCuda(const std::vector<RowSampling>& rows,
-                                    const std::vector<LogitEdit>& edits, at::Tensor& logits);
+  // Where the logits lie; good for what is started next, known on the host only once Wait is back.
+  const at::Tensor& ids() const { return ids_; }
+
+  // Waits until the tokens are known, not for what was started since.
+  std::vector<int32_t> Wait() const;
+
+ private:
+  at::Tensor ids_;
+  HostCopy on_host_;
+};
+
+// Starts choosing a token from each row named in `rows`: edits its logits, which stay edited, then
+// takes the highest one, or draws from the softmax at the row's temperature what min_p, top_k and
+// top_p, in that order, leave of it. Of equal logits the lower id counts as higher. A drawn token
+// is the one at `uniform` when those that are left lie one after another by id. Weights are whole
+// numbers (logit_weight.h), so that their sums, and with them the token, do not depend on the
+// device or the order of additions.
+//   logits: [>= rows, vocab_size] float32, contiguous, at most 2^22 wide.
+SampledRows SampleRows(const std::vector<RowSampling>& rows, const std::vector<LogitEdit>& edits,
+                       at::Tensor& logits);
+
+// The same on one kind of device: the ids, where the logits lie. There is a row.
+at::Tensor SampleRowsCpu(const std::vector<RowSampling>& rows, const std::vector<LogitEdit>& edits,
+                         at::Tensor& logits);
+at::Tensor SampleRowsCuda(const std::vector<RowSampling>& rows, const std::vector<LogitEdit>& edits,
+                          at::Tensor& logits);
 
 }  // namespace windowkv
 

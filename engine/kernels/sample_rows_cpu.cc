@@ -1,3 +1,5 @@
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -117,12 +119,12 @@ int32_t Draw(const float* logits, int32_t vocab_size, float highest, const RowSa
 
 }  // namespace
 
-std::vector<int32_t> SampleRowsCpu(const std::vector<RowSampling>& rows,
-                                   const std::vector<LogitEdit>& edits, at::Tensor& logits) {
+at::Tensor SampleRowsCpu(const std::vector<RowSampling>& rows, const std::vector<LogitEdit>& edits,
+                         at::Tensor& logits) {
   const auto vocab_size = static_cast<int32_t>(logits.size(1));
   auto* data = logits.mutable_data_ptr<float>();
-  std::vector<int32_t> ids;
-  ids.reserve(rows.size());
+  at::Tensor ids = at::empty({static_cast<int64_t>(rows.size())}, at::kInt);
+  auto* id = ids.mutable_data_ptr<int32_t>();
   for (const RowSampling& row : rows) {
     float* of_row = data + int64_t{row.row} * vocab_size;
     for (int32_t i = row.edits_begin; i < row.edits_end; ++i) {
@@ -131,7 +133,7 @@ std::vector<int32_t> SampleRowsCpu(const std::vector<RowSampling>& rows,
     }
     const int32_t best = ArgMax(of_row, vocab_size);
     const bool draws = best != kNoToken && row.temperature != 0;
-    ids.push_back(draws ? Draw(of_row, vocab_size, of_row[best], row) : best);
+    *id++ = draws ? Draw(of_row, vocab_size, of_row[best], row) : best;
   }
   return ids;
 }

@@ -1,7 +1,6 @@
 #include <ATen/ops/empty.h>
 
 #include "engine/kernels/cuda_cut.cuh"
-#include "engine/kernels/cuda_device.h"
 #include "engine/kernels/cuda_staging.h"
 #include "engine/kernels/cuda_values.cuh"
 #include "engine/kernels/logit_weight.h"
@@ -184,8 +183,8 @@ __global__ void __launch_bounds__(kThreads, 1) Kernel(Args a) {
 
 }  // namespace
 
-std::vector<int32_t> SampleRowsCuda(const std::vector<RowSampling>& rows,
-                                    const std::vector<LogitEdit>& edits, at::Tensor& logits) {
+at::Tensor SampleRowsCuda(const std::vector<RowSampling>& rows, const std::vector<LogitEdit>& edits,
+                          at::Tensor& logits) {
   const auto count = static_cast<int64_t>(rows.size());
   const at::Tensor staged_rows = StagedCopy(rows, logits.device());
   const at::Tensor staged_edits = StagedCopy(edits, logits.device());
@@ -195,11 +194,7 @@ std::vector<int32_t> SampleRowsCuda(const std::vector<RowSampling>& rows,
                   static_cast<int>(logits.size(1))};
   Kernel<<<static_cast<unsigned>(count), kThreads, 0, CurrentStream()>>>(args);
   C10_CUDA_KERNEL_LAUNCH_CHECK();
-  at::Tensor host = at::empty({count}, at::TensorOptions(at::kInt).pinned_memory(true));
-  host.copy_(ids, /*non_blocking=*/true);
-  SynchronizeCuda();
-  const auto* data = host.const_data_ptr<int32_t>();
-  return {data, data + count};
+  return ids;
 }
 
 }  // namespace windowkv

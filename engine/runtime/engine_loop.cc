@@ -222,7 +222,11 @@ void EngineLoop::Sample(const std::vector<Sequence*>& sequences, at::Tensor& log
     rows.push_back({static_cast<int32_t>(i), &outputs_[sequences[i]]->sampler()});
   }
   std::vector<absl::StatusOr<SampledToken>> tokens;
-  const absl::Status status = CatchExceptions([&] { tokens = SampleTokens(rows, logits); });
+  const absl::Status status = CatchExceptions([&] {
+    StartedTokens started = StartTokens(rows, logits);
+    started.Wait();
+    for (size_t i = 0; i < rows.size(); ++i) tokens.push_back(started.Take(i, *rows[i].sampler));
+  });
   if (!status.ok() && DeviceFailed(status)) return;
   for (size_t i = 0; i < sampled.size(); ++i) {
     const absl::Status of_row = status.ok() ? tokens[i].status() : status;

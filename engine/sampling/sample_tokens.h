@@ -3,10 +3,15 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/kernels/host_copy.h"
+#include "engine/kernels/sample_rows.h"
 #include "engine/sampling/sampler.h"
 
 namespace windowkv {
@@ -17,12 +22,35 @@ struct SampledRow {
   Sampler* sampler = nullptr;
 };
 
-// A token for each of `rows`, chosen where the logits lie: of a CUDA device's only the tokens come
-// back, and the rows whose log-probabilities are reported. INTERNAL in place of a token where the
-// logits are no finite numbers. Throws what LibTorch throws.
-//   logits: [>= rows, vocab_size] float32, contiguous; changed.
-std::vector<absl::StatusOr<SampledToken>> SampleTokens(const std::vector<SampledRow>& rows,
-                                                       at::Tensor& logits);
+// A step's tokens, which a device may still be choosing; in the order of the rows they were started
+// for. Throws what LibTorch throws.
+class StartedTokens {
+ public:
+  // Where the logits lie, [rows] int32; see SampledRows.
+  const at::Tensor& ids() const { return ids_.ids(); }
+
+  // Waits until all are there, not for what was started since.
+  void Wait();
+
+  // The `i`th one, for the sampler it was started for, once. Waits if that has not been done.
+  // INTERNAL where the logits were no finite numbers.
+  absl::StatusOr<SampledToken> Take(size_t i, Sampler& sampler);
+
+ private:
+  friend StartedTokens StartTokens(const std::vector<SampledRow>& rows, at::Tensor& logits);
+  StartedTokens(SampledRows ids, std::vector<std::optional<HostCopy>> logits)
+      : ids_(std::move(ids)), logits_(std::move(logits)) {}
+
+  SampledRows ids_;
+  std::vector<std::optional<HostCopy>> logits_;  // edited, of rows that report log-probabilities
+  std::optional<std::vector<int32_t>> known_;    // after Wait
+};
+
+// Starts choosing a token for each of `rows` where the logits lie: of a CUDA device's only the
+// tokens come back, and the rows whose log-probabilities are reported. The logits are changed, and
+// free for the next step as soon as this has returned. Throws what LibTorch throws.
+//   logits: [>= rows, vocab_size] float32, contiguous.
+StartedTokens StartTokens(const std::vector<SampledRow>& rows, at::Tensor& logits);
 
 }  // namespace windowkv
 

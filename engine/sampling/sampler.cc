@@ -50,6 +50,7 @@ RowSampling Sampler::Next(int32_t row, std::vector<LogitEdit>& edits) {
   next.edits_begin = static_cast<int32_t>(edits.size());
   AppendEdits(edits);
   next.edits_end = static_cast<int32_t>(edits.size());
+  ++started_;
   return next;
 }
 
@@ -58,18 +59,22 @@ SampledToken Sampler::Take(int32_t id, const float* logits, int32_t vocab_size) 
   token.id = id;
   if (params_.logprobs) FillLogprobs(logits, vocab_size, *params_.logprobs, token);
   ++output_counts_[id];
-  ++generated_;
   return token;
 }
 
+bool Sampler::needs_last_token() const {
+  return params_.repetition_penalty != 1 || params_.presence_penalty != 0 ||
+         params_.frequency_penalty != 0;
+}
+
 bool Sampler::IsRuledOut(int32_t id) const {
-  return generated_ < params_.min_tokens && std::ranges::find(end_ids_, id) != end_ids_.end();
+  return started_ < params_.min_tokens && std::ranges::find(end_ids_, id) != end_ids_.end();
 }
 
 void Sampler::AppendEdits(std::vector<LogitEdit>& edits) const {
   const float presence = params_.presence_penalty;
   const float frequency = params_.frequency_penalty;
-  const bool penalises = params_.repetition_penalty != 1 || presence != 0 || frequency != 0;
+  const bool penalises = needs_last_token();
   if (penalises) {
     for (const auto& [id, count] : output_counts_) {
       if (IsRuledOut(id)) continue;
@@ -84,7 +89,7 @@ void Sampler::AppendEdits(std::vector<LogitEdit>& edits) const {
     const bool is_there = penalises && output_counts_.contains(id);
     if (!is_there && !IsRuledOut(id)) edits.push_back({.id = id, .bias = bias});
   }
-  if (generated_ >= params_.min_tokens) return;
+  if (started_ >= params_.min_tokens) return;
   for (int32_t id : end_ids_) {
     edits.push_back({.id = id, .less = std::numeric_limits<float>::infinity()});
   }

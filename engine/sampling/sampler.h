@@ -31,8 +31,11 @@ class Sampler {
           std::vector<int32_t> end_ids);
 
   // For the next token, whose logits stand in `row`: penalties and biases go behind `edits`. Once
-  // for each token.
+  // for each token, in their order; the token before may be taken later, unless it is needed.
   RowSampling Next(int32_t row, std::vector<LogitEdit>& edits);
+
+  // Whether what Next says of a token depends on the one before: penalties count what was taken.
+  bool needs_last_token() const;
 
   bool reports_logprobs() const { return params_.logprobs.has_value(); }
 
@@ -47,7 +50,7 @@ class Sampler {
   SamplingParams params_;
   std::vector<int32_t> end_ids_;
   std::mt19937_64 random_;
-  int32_t generated_ = 0;
+  int32_t started_ = 0;  // tokens that Next was called for
   // Tokens of prompt and output, with their count in the output.
   std::unordered_map<int32_t, int32_t> output_counts_;
 };

@@ -98,7 +98,7 @@ class BenchModel {
     for (size_t i = 0; i < batch.size(); ++i) rows.push_back({static_cast<int32_t>(i), &greedy});
     return MedianSeconds(steps, [&] {
       at::Tensor logits = OrDie(runner_->Decode(batch));
-      SampleTokens(rows, logits);
+      StartTokens(rows, logits).Wait();
       for (Sequence* sequence : batch) {
         ++sequence->decoded;
         sequence->output.push_back(100);

@@ -30,7 +30,7 @@ class SampleRowsTest : public KernelTest {
     std::vector<RowSampling> rows;
     for (size_t i = 0; i < logits.size(); ++i) rows.push_back({.row = static_cast<int32_t>(i)});
     at::Tensor tensor = Logits(logits);
-    return SampleRows(rows, {}, tensor);
+    return SampleRows(rows, {}, tensor).Wait();
   }
 
   // Few different values when `levels` is small, so that many are equal.
@@ -114,8 +114,8 @@ TEST_P(SampleRowsTest, EachRowIsSampledByItsOwnParameters) {
       {.row = 2},
       {.row = 1, .edits_begin = 1, .edits_end = 2},
       {.row = 1, .temperature = 1, .top_k = 1, .edits_begin = 0, .edits_end = 1}};
-  EXPECT_EQ(SampleRows({rows[0], rows[1]}, edits, logits), (std::vector<int32_t>{2, 0}));
-  EXPECT_EQ(SampleRows({rows[2]}, edits, logits), (std::vector<int32_t>{2}));
+  EXPECT_EQ(SampleRows({rows[0], rows[1]}, edits, logits).Wait(), (std::vector<int32_t>{2, 0}));
+  EXPECT_EQ(SampleRows({rows[2]}, edits, logits).Wait(), (std::vector<int32_t>{2}));
 }
 
 TEST_P(SampleRowsTest, EditsChangeTheLogitsInTheirOrder) {
@@ -150,7 +150,7 @@ TEST_P(SampleRowsTest, DrawsWhatASoftmaxWrittenOutDraws) {
         }
       }
       at::Tensor all = Logits(std::vector<std::vector<float>>(rows.size(), logits));
-      const std::vector<int32_t> ids = SampleRows(rows, {}, all);
+      const std::vector<int32_t> ids = SampleRows(rows, {}, all).Wait();
       for (size_t i = 0; i < rows.size(); ++i) {
         EXPECT_EQ(ids[i], Reference(logits, rows[i]))
             << vocab_size << " logits of " << levels << " values, temperature "
@@ -171,12 +171,28 @@ TEST_P(SampleRowsTest, ADrawCoversEveryTokenThatIsLeftAndNoOther) {
     }
     at::Tensor all = Logits(std::vector<std::vector<float>>(16, logits));
     std::vector<int32_t> counts(5);
-    for (const int32_t id : SampleRows(rows, {}, all)) ++counts[static_cast<size_t>(id)];
+    for (const int32_t id : SampleRows(rows, {}, all).Wait()) ++counts[static_cast<size_t>(id)];
     return counts;
   };
   EXPECT_EQ(drawn(1), (std::vector<int32_t>{2, 8, 1, 4, 1}));
   EXPECT_EQ(drawn(0.9f), (std::vector<int32_t>{2, 9, 1, 4, 0}));  // of equals the lower id
   EXPECT_EQ(drawn(0.4f), (std::vector<int32_t>{0, 16, 0, 0, 0}));
+}
+
+TEST_P(SampleRowsTest, TokensAreThoseOfTheirStepWhateverIsStartedBeforeTheyAreRead) {
+  at::Tensor logits = Logits({{0, 1, 0}, {0, 0, 1}});
+  const SampledRows first = SampleRows({{.row = 0}, {.row = 1}}, {}, logits);
+  logits.copy_(Logits({{1, 0, 0}, {1, 0, 0}}), /*non_blocking=*/true);
+  const SampledRows second = SampleRows({{.row = 1}}, {}, logits);
+  EXPECT_TRUE(first.ids().equal(Ints({1, 2})));
+  EXPECT_TRUE(second.ids().equal(Ints({0})));
+  EXPECT_EQ(first.Wait(), (std::vector<int32_t>{1, 2}));
+  EXPECT_EQ(second.Wait(), (std::vector<int32_t>{0}));
+}
+
+TEST_P(SampleRowsTest, NoRowsHaveNoTokens) {
+  at::Tensor logits = Logits({{0, 1}});
+  EXPECT_TRUE(SampleRows({}, {}, logits).Wait().empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, SampleRowsTest, ::testing::ValuesIn(Float32Targets()),

@@ -9,6 +9,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "engine/sampling/sample_tokens.h"
@@ -18,10 +19,32 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-absl::StatusOr<SampledToken> SampleOnce(Sampler& sampler, const std::vector<float>& logits) {
+at::Tensor Row(const std::vector<float>& logits) {
   at::Tensor row = at::empty({1, static_cast<int64_t>(logits.size())}, at::kFloat);
   std::ranges::copy(logits, row.mutable_data_ptr<float>());
-  return SampleTokens({{0, &sampler}}, row)[0];
+  return row;
+}
+
+absl::StatusOr<SampledToken> SampleOnce(Sampler& sampler, const std::vector<float>& logits) {
+  at::Tensor row = Row(logits);
+  return StartTokens({{0, &sampler}}, row).Take(0, sampler);
+}
+
+// The tokens of equal `logits`, each taken after the next one has been started, whose logits stand
+// in the same place.
+std::vector<SampledToken> SampleLate(Sampler& sampler, const std::vector<float>& logits,
+                                     int count) {
+  at::Tensor row = Row(logits);
+  StartedTokens unread = StartTokens({{0, &sampler}}, row);
+  std::vector<SampledToken> tokens;
+  for (int i = 0; i < count; ++i) {
+    row.copy_(Row(logits));
+    StartedTokens next = StartTokens({{0, &sampler}}, row);
+    row.fill_(std::numeric_limits<float>::quiet_NaN());
+    tokens.push_back(*unread.Take(0, sampler));
+    unread = std::move(next);
+  }
+  return tokens;
 }
 
 // How often each id comes up in `draws` draws from the same logits.
@@ -242,6 +265,49 @@ TEST(SamplerTest, LogprobsOfZeroReportTheChosenTokenAlone) {
   const SampledToken token = *SampleOnce(sampler, {0, 0});
   EXPECT_NEAR(token.logprob, std::log(0.5), 1e-6);
   EXPECT_TRUE(token.top.empty());
+}
+
+TEST(SamplerTest, TokensThatAreTakenAfterTheNextOneWasStartedAreTheSame) {
+  SamplingParams params = Drawing(1, 7);
+  params.min_tokens = 3;
+  params.logprobs = 2;
+  params.logit_bias = {{4, 1.5f}};
+  const std::vector<float> logits = {1, 0.5f, 0, 2, -1, 0.25f};
+  Sampler at_once(params, {}, {3});
+  Sampler late(params, {}, {3});
+  for (const SampledToken& token : SampleLate(late, logits, 40)) {
+    const SampledToken expected = *SampleOnce(at_once, logits);
+    EXPECT_EQ(token.id, expected.id);
+    EXPECT_EQ(token.logprob, expected.logprob);
+    EXPECT_EQ(token.top, expected.top);
+  }
+}
+
+TEST(SamplerTest, MinTokensCountTokensThatHaveNotBeenTaken) {
+  SamplingParams params;
+  params.min_tokens = 2;
+  Sampler sampler(params, {}, {0});
+  std::vector<int32_t> ids;
+  for (const SampledToken& token : SampleLate(sampler, {2, 1}, 4)) ids.push_back(token.id);
+  EXPECT_THAT(ids, ::testing::ElementsAre(1, 1, 0, 0));
+}
+
+TEST(SamplerTest, OnlyPenaltiesNeedTheLastToken) {
+  SamplingParams others = Drawing(1);
+  others.top_k = 3;
+  others.top_p = 0.5f;
+  others.min_p = 0.1f;
+  others.min_tokens = 4;
+  others.logprobs = 1;
+  others.logit_bias = {{1, 1.0f}};
+  EXPECT_FALSE(Sampler(others, {1}, {2}).needs_last_token());
+  for (float SamplingParams::*penalty :
+       {&SamplingParams::repetition_penalty, &SamplingParams::presence_penalty,
+        &SamplingParams::frequency_penalty}) {
+    SamplingParams params;
+    params.*penalty = 0.5f;
+    EXPECT_TRUE(Sampler(params, {}, {}).needs_last_token());
+  }
 }
 
 }  // namespace
