@@ -1,6 +1,7 @@
 #include <c10/util/Exception.h>
 
 #include "engine/kernels/cuda_device.h"
+#include "engine/kernels/fill_tokens.h"
 #include "engine/kernels/key_mass.h"
 #include "engine/kernels/kv_scatter.h"
 #include "engine/kernels/paged_attention.h"
@@ -58,6 +59,7 @@ at::Tensor SampleRowsCuda(const std::vector<RowSampling>&, const std::vector<Log
                           at::Tensor&) {
   Missing();
 }
+void FillTokensCuda(const at::Tensor&, const at::Tensor&, at::Tensor&) { Missing(); }
 bool HasPagedAttentionCuda(int64_t, at::ScalarType) { return false; }
 
 int CudaDeviceCount() { return 0; }

@@ -22,7 +22,8 @@ class CapturedDecodeGraphs final : public DecodeGraphs {
     return batch >= rows ? batch : (rows + kStep - 1) / kStep * kStep;
   }
 
-  at::Tensor Run(const at::Tensor& filled, int64_t batch, const Step& step) override {
+  at::Tensor Run(const at::Tensor& filled, const at::Tensor& unread, int64_t batch,
+                 const Step& step) override {
     Graph& graph = graphs_[batch];
     if (!graph.inputs.defined()) {
       graph.inputs =
@@ -30,6 +31,7 @@ class CapturedDecodeGraphs final : public DecodeGraphs {
     }
     graph.inputs.slice(0, 0, filled.size(0)).copy_(filled, /*non_blocking=*/true);
     const DecodeInputs inputs(graph.inputs, batch, config_.num_layers);
+    if (unread.defined()) inputs.FillUnread(unread);
     if (graph.captured) {
       graph.captured->replay();
       return graph.logits;

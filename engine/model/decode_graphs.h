@@ -29,9 +29,11 @@ class DecodeGraphs {
   // The batch that a step of `rows` rows is filled up to.
   virtual int64_t BatchFor(int64_t rows) const = 0;
 
-  // Runs `step` on what FillDecodeInputs has written for BatchFor(rows) rows. Returns once the step
-  // is on its way; the logits are valid until the next call.
-  virtual at::Tensor Run(const at::Tensor& filled, int64_t batch, const Step& step) = 0;
+  // Runs `step` on what FillDecodeInputs has written for BatchFor(rows) rows and on the tokens
+  // among `unread`, undefined when there are none. Returns once the step is on its way; the logits
+  // are valid until the next call.
+  virtual at::Tensor Run(const at::Tensor& filled, const at::Tensor& unread, int64_t batch,
+                         const Step& step) = 0;
 };
 
 // Throws in a build without CUDA.

@@ -47,9 +47,8 @@ LlamaModel::LlamaModel(const LlamaConfig& config, Embedding embedding,
       norm_(std::move(norm)),
       output_(std::move(output)),
       rope_(
-          MakeRopeTable(config.rope, config.head_dim, config.context_length).to(options.device())),
-      decode_inputs_(
-          at::empty({0}, at::TensorOptions(at::kInt).pinned_memory(device().is_cuda()))) {}
+          MakeRopeTable(config.rope, config.head_dim, config.context_length).to(options.device())) {
+}
 
 PrefillState LlamaModel::StartPrefill(const std::vector<int32_t>& tokens,
                                       const CachePlan& plan) const {
@@ -86,11 +85,14 @@ at::Tensor LlamaModel::PrefillLogits(const PrefillState& state) const {
   return Logits(state.hidden.slice(0, state.hidden.size(0) - 1));
 }
 
-at::Tensor LlamaModel::Decode(const std::vector<DecodeRow>& rows, KvCacheStore& store) {
+at::Tensor LlamaModel::Decode(const std::vector<DecodeRow>& rows, KvCacheStore& store,
+                              const at::Tensor& unread) {
   const auto count = static_cast<int64_t>(rows.size());
   if (device().is_cpu()) {
-    const at::Tensor filled = FillDecodeInputs(rows, count, config_.num_layers, decode_inputs_);
-    return RunDecode(DecodeInputs(filled, count, config_.num_layers), store);
+    const DecodeInputs inputs(FillDecodeInputs(rows, count, config_.num_layers, device()), count,
+                              config_.num_layers);
+    if (unread.defined()) inputs.FillUnread(unread);
+    return RunDecode(inputs, store);
   }
   if (graphs_ == nullptr) {
     // One more than a full context: the blocks of a growing sequence are taken one token ahead.
@@ -98,9 +100,10 @@ at::Tensor LlamaModel::Decode(const std::vector<DecodeRow>& rows, KvCacheStore& 
     graphs_ = MakeDecodeGraphs({config_.num_layers, max_blocks, captures_decode_}, device());
   }
   const int64_t batch = graphs_->BatchFor(count);
-  const at::Tensor filled = FillDecodeInputs(rows, batch, config_.num_layers, decode_inputs_);
+  const at::Tensor filled = FillDecodeInputs(rows, batch, config_.num_layers, device());
   return graphs_
-      ->Run(filled, batch, [&](const DecodeInputs& inputs) { return RunDecode(inputs, store); })
+      ->Run(filled, unread, batch,
+            [&](const DecodeInputs& inputs) { return RunDecode(inputs, store); })
       .slice(0, 0, count);
 }
 

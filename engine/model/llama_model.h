@@ -42,8 +42,11 @@ class LlamaModel {
 
   // One token for each row: caches its K and V and returns logits, [rows, vocab_size] float32,
   // valid until the next call. A row's logits do not depend on the other rows, except for bfloat16
-  // on CUDA, where matrix products sum in an order that the number of rows decides.
-  at::Tensor Decode(const std::vector<DecodeRow>& rows, KvCacheStore& store);
+  // on CUDA, where matrix products sum in an order that the number of rows decides. `unread`: the
+  // tokens that rows have their place in, [any] int32 on the model's device, as SampleRows chooses
+  // them; on CUDA they need not be known yet.
+  at::Tensor Decode(const std::vector<DecodeRow>& rows, KvCacheStore& store,
+                    const at::Tensor& unread = {});
 
   // On CUDA: whether decode steps are captured as graphs; they are unless this says otherwise,
   // before the first step.
@@ -67,7 +70,6 @@ class LlamaModel {
   Linear output_;
   at::Tensor rope_;
   PagedAttention attention_;
-  at::Tensor decode_inputs_;  // on the CPU
   bool captures_decode_ = true;
   std::unique_ptr<DecodeGraphs> graphs_;  // on CUDA, from the first step on
 };

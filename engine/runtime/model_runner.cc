@@ -162,8 +162,6 @@ absl::StatusOr<at::Tensor> ModelRunner::Decode(const std::vector<Sequence*>& bat
   at::Tensor logits;
   const absl::Status status = CatchExceptions([&] {
     c10::InferenceMode guard;
-    // The inputs of the step before may still be on their way out of the memory for this one's.
-    if (config_.device.is_cuda()) SynchronizeCuda();
     std::vector<DecodeRow> rows;
     rows.reserve(batch.size());
     for (Sequence* sequence : batch) {

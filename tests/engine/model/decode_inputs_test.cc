@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "engine/kv_cache/kv_cache_manager.h"
@@ -30,14 +31,13 @@ class DecodeInputsTest : public ::testing::Test {
 
   KvCacheManager manager_{
       {.num_layers = kLayers, .block_size = kBlockSize, .block_bytes = 64, .num_blocks = 64}};
-  at::Tensor storage_ = at::empty({0}, at::kInt);
 };
 
 TEST_F(DecodeInputsTest, EachRowsNewestTokenGetsASlotInEveryLayer) {
   SequenceKvCache a = CacheOf({4, 9});
   SequenceKvCache b = CacheOf({1, 2});
   const std::vector<DecodeRow> rows = {{7, 40, &a}, {8, 3, &b}};
-  const DecodeInputs inputs(FillDecodeInputs(rows, 2, kLayers, storage_), 2, kLayers);
+  const DecodeInputs inputs(FillDecodeInputs(rows, 2, kLayers, at::kCPU), 2, kLayers);
   EXPECT_EQ(inputs.Tokens()[0].item<int32_t>(), 7);
   EXPECT_EQ(inputs.Tokens()[1].item<int32_t>(), 8);
   EXPECT_EQ(inputs.positions()[0], 40);
@@ -57,7 +57,7 @@ TEST_F(DecodeInputsTest, EachRowsNewestTokenGetsASlotInEveryLayer) {
 
 TEST_F(DecodeInputsTest, RowsThatOnlyFillUpTheBatchHaveNoTokens) {
   SequenceKvCache a = CacheOf({3, 3});
-  const DecodeInputs inputs(FillDecodeInputs({{7, 40, &a}}, 4, kLayers, storage_), 4, kLayers);
+  const DecodeInputs inputs(FillDecodeInputs({{7, 40, &a}}, 4, kLayers, at::kCPU), 4, kLayers);
   EXPECT_EQ(inputs.Tokens().size(0), 4);
   for (int32_t layer = 0; layer < kLayers; ++layer) {
     EXPECT_EQ(inputs.Caches(layer).lengths[0], 4);
@@ -69,11 +69,37 @@ TEST_F(DecodeInputsTest, RowsThatOnlyFillUpTheBatchHaveNoTokens) {
   }
 }
 
+TEST_F(DecodeInputsTest, UnreadTokensComeFromTheRowsThatTheyAreIn) {
+  SequenceKvCache a = CacheOf({4, 9});
+  SequenceKvCache b = CacheOf({1, 2});
+  SequenceKvCache c = CacheOf({1, 2});
+  const std::vector<DecodeRow> rows = {{0, 40, &a, 1}, {8, 3, &b}, {0, 3, &c, 0}};
+  const DecodeInputs inputs(FillDecodeInputs(rows, 4, kLayers, at::kCPU), 4, kLayers);
+  at::Tensor unread = at::empty({2}, at::kInt);
+  unread[0] = 21;
+  unread[1] = 22;
+  inputs.FillUnread(unread);
+  for (const auto& [row, token] : {std::pair{0, 22}, {1, 8}, {2, 21}, {3, 0}}) {
+    EXPECT_EQ(inputs.Tokens()[row].item<int32_t>(), token);
+  }
+  EXPECT_EQ(inputs.positions()[0], 40);
+}
+
+TEST_F(DecodeInputsTest, AStepsInputsStayWhileTheNextOnesAreWritten) {
+  SequenceKvCache a = CacheOf({4, 9});
+  const DecodeInputs first(FillDecodeInputs({{7, 40, &a}}, 1, kLayers, at::kCPU), 1, kLayers);
+  const DecodeInputs second(FillDecodeInputs({{8, 41, &a}}, 1, kLayers, at::kCPU), 1, kLayers);
+  EXPECT_EQ(first.Tokens()[0].item<int32_t>(), 7);
+  EXPECT_EQ(first.Caches(0).lengths[0], 5);
+  EXPECT_EQ(second.Tokens()[0].item<int32_t>(), 8);
+  EXPECT_EQ(second.Caches(0).lengths[0], 6);
+}
+
 TEST_F(DecodeInputsTest, OnlyWhatAStepReadsIsBroughtToADevice) {
   SequenceKvCache longer = CacheOf({15, 15});
   SequenceKvCache shorter = CacheOf({1, 1});
-  const int64_t large = FillDecodeInputs({{1, 1, &longer}}, 1, kLayers, storage_).size(0);
-  const int64_t small = FillDecodeInputs({{1, 1, &shorter}}, 1, kLayers, storage_).size(0);
+  const int64_t large = FillDecodeInputs({{1, 1, &longer}}, 1, kLayers, at::kCPU).size(0);
+  const int64_t small = FillDecodeInputs({{1, 1, &shorter}}, 1, kLayers, at::kCPU).size(0);
   EXPECT_EQ(large, DecodeInputs::Size(1, kLayers, /*table_stride=*/4));
   EXPECT_EQ(small, DecodeInputs::Size(1, kLayers, /*table_stride=*/1));
 }

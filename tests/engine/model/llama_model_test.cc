@@ -1,5 +1,6 @@
 #include "engine/model/llama_model.h"
 
+#include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -172,6 +173,48 @@ TEST(LlamaModelTest, LogitsOfARowDoNotDependOnTheBatch) {
       const at::Tensor alone = model.Decode({rows[2 * i + 1]}, store);
       EXPECT_TRUE(alone[0].equal(batch[static_cast<int64_t>(i)])) << "row " << i;
     }
+  }
+}
+
+TEST(LlamaModelTest, TokensThatAreReadWhereTheyLieGiveTheSameLogits) {
+  const std::string dir = testing::SourceDir() + "/deploy/models/demo_llama";
+  const at::Device device = testing::TestDevice();
+  const at::TensorOptions options = at::TensorOptions(device).dtype(at::kFloat);
+  LlamaModel model = *LlamaModel::Load(dir, *LoadLlamaConfig(dir), options);
+  KvCacheStore store =
+      *KvCacheStore::Create({model.config().num_layers, model.config().num_kv_heads,
+                             model.config().head_dim, 16, int64_t{64} << 20, at::kFloat, device});
+  KvCacheManager manager(store.geometry());
+  constexpr int32_t kRows = 3;
+  constexpr int32_t kSteps = 4;  // the first one of a batch is not a graph's
+  const auto token = [](int32_t row, int32_t step) { return 50 + 31 * row + 7 * step; };
+  const auto decode = [&](bool unread) {
+    std::vector<SequenceKvCache> caches;
+    for (int32_t i = 0; i < kRows; ++i) {
+      const CachePlan plan = *manager.Plan(Full(), /*prompt_tokens=*/1, /*max_tokens=*/8);
+      caches.push_back(*manager.Admit(plan));
+    }
+    std::vector<at::Tensor> logits;
+    for (int32_t step = 0; step < kSteps; ++step) {
+      // The first row's token is known, the others' stand in another order.
+      at::Tensor ids = at::empty({kRows}, at::kInt);
+      std::vector<DecodeRow> rows;
+      for (int32_t i = 0; i < kRows; ++i) {
+        const int32_t place = kRows - 1 - i;
+        ids[place] = token(i, step);
+        const bool late = unread && i > 0;
+        rows.push_back({late ? 0 : token(i, step), step, &caches[static_cast<size_t>(i)],
+                        late ? place : kKnownToken});
+      }
+      const at::Tensor on_device = ids.to(device);
+      logits.push_back(model.Decode(rows, store, unread ? on_device : at::Tensor()).clone());
+    }
+    return logits;
+  };
+  const std::vector<at::Tensor> expected = decode(/*unread=*/false);
+  const std::vector<at::Tensor> actual = decode(/*unread=*/true);
+  for (size_t step = 0; step < kSteps; ++step) {
+    EXPECT_TRUE(actual[step].equal(expected[step])) << "step " << step;
   }
 }
 
