@@ -8,7 +8,7 @@
 
 namespace windowkv {
 
-// What was kept, read from where it was chosen: waits once for all.
+// What was kept, read from where it was chosen: waits until all of it is there.
 std::vector<KeptTokens> ReadKept(const std::vector<KeptPositions>& selections);
 
 }  // namespace windowkv

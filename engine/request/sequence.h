@@ -41,18 +41,22 @@ struct Sequence {
 
   // Progress. A preempted sequence keeps its output and computes the rest again.
   size_t slices_done = 0;
-  std::vector<int32_t> output;
-  size_t decoded = 0;  // output tokens whose keys and values are cached
+  std::vector<int32_t> output;  // tokens that have been read
+  size_t decoded = 0;           // output tokens whose keys and values are cached, or on their way
   absl::Duration first_token;
   absl::Duration last_token;
   Receipt receipt;  // complete when the prompt has been read
 
   bool prefill_done() const { return slices_done == slice_costs.size(); }
-  // What the next decode step takes in, and its absolute position; the cached length differs after
+  // Between decode steps: whether the token that the next one takes in has been chosen, or is being
+  // chosen, and has not been read. One token at most is.
+  bool next_token_unread() const { return decoded == output.size(); }
+  // That token once it has been read, and its absolute position; the cached length differs after
   // compression.
   int32_t next_token() const { return output[decoded]; }
   int32_t next_position() const { return static_cast<int32_t>(prompt.size() + decoded); }
-  // True while tokens that were sent before a preemption are computed again.
+  // Once a step has been started: true when the token that it gives was sent before a preemption
+  // and is only computed again.
   bool replaying() const { return decoded < output.size(); }
 };
 

@@ -3,16 +3,29 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/kernels/fill_tokens.h"
 #include "engine/kv_cache/kv_cache_manager.h"
 #include "engine/request/sequence.h"
 #include "engine/scheduler/batch.h"
 
 namespace windowkv {
+
+// The newest tokens of a batch's sequences that have not been read: where a step before has put or
+// will put them.
+struct UnreadTokens {
+  at::Tensor ids;  // [any] int32, on the device; undefined when every token is known
+  // Of each sequence its row in `ids`, or kKnownToken; empty when every token is known.
+  std::vector<int32_t> rows;
+
+  // Of the batch's `i`th sequence.
+  int32_t row(size_t i) const { return rows.empty() ? kKnownToken : rows[i]; }
+};
 
 // What the engine thread needs of a model: the seam between scheduling and computing, and where a
 // fake goes in tests. Made anywhere, then used by the engine thread only, but for SliceCosts.
@@ -32,10 +45,16 @@ class BatchRunner {
   // float32, on the device. After an error the sequence cannot go on.
   virtual absl::StatusOr<std::optional<at::Tensor>> Prefill(const PrefillWork& work) = 0;
 
-  // One token for each sequence: logits [batch, vocab_size] float32, on the device, which may still
-  // be computing them; the caller's until the next call. A row does not depend on the others. After
-  // an error the sequences are as before.
-  virtual absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch) = 0;
+  // One token for each sequence, which is its next_token() or among `unread`: logits
+  // [batch, vocab_size] float32, on the device, which may still be computing them; the caller's
+  // until the next call. A row does not depend on the others, even if its unread token turns out to
+  // be none. After an error the sequences are as before.
+  virtual absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch,
+                                            const UnreadTokens& unread) = 0;
+
+  // Whether Decode returns before the step has been computed, so that tokens are best read when the
+  // next step has been started.
+  virtual bool computes_ahead() const = 0;
 
   // Asked after an error: whether the device has failed for good, so that nothing that it still
   // runs ends well.

@@ -50,6 +50,7 @@ bool EngineLoop::DeviceFailed(const absl::Status& status) {
     std::lock_guard<std::mutex> lock(mu_);
     if (device_status_.ok()) device_status_ = failure;
   }
+  unread_.reset();  // never known
   inbox_.Abort(failure);
   return true;
 }
@@ -74,9 +75,16 @@ void EngineLoop::Run() {
   while (TakeNew(has_work)) {
     Beat();
     EndCancelledAndExpired();
+    // Who is put back computes again what has been read, and nothing else.
+    if (config_.scheduler.max_preemptions > 0 && scheduler_.waiting() > 0) TakeUnread();
     const Batch batch = scheduler_.Next(MonotonicNow());
-    has_work = !batch.empty();
-    if (has_work) Step(batch);
+    // What is still to be taken may end a sequence and make room for another.
+    has_work = !batch.empty() || unread_;
+    if (batch.empty()) {
+      TakeUnread();
+    } else {
+      Step(batch);
+    }
     ReportState();
   }
 }
@@ -144,9 +152,10 @@ void EngineLoop::Step(const Batch& batch) {
     token_layers += static_cast<int64_t>(sequence.prompt.size() * work.num_slices) *
                     config_.num_layers / static_cast<int64_t>(sequence.slice_costs.size());
   }
-  const auto decoded = static_cast<int32_t>(batch.decode.size());
-  // Whoever is read is not decoded: what ends here leaves the rest of the batch alone.
-  if (!batch.decode.empty()) RunDecode(batch.decode);
+  const int32_t decoded = RunDecode(batch.decode);
+  // Tokens do not wait behind a prompt's slices.
+  if (!batch.prefill.empty()) TakeUnread();
+  // Whoever is read is not decoded: what ends above leaves the rest of the batch alone.
   for (const PrefillWork& work : batch.prefill) RunPrefill(work);
   metrics_->OnStep(decoded, token_layers, MonotonicNow() - start);
 }
@@ -187,33 +196,60 @@ void EngineLoop::RunPrefill(const PrefillWork& work) {
   if (sequence->replaying()) return;
   outputs_[sequence] =
       std::make_unique<SequenceOutput>(sequence, tokenizer_, config_.eos_token_ids);
-  Sample({sequence}, **logits);
+  StartTokensOf({sequence}, **logits, std::nullopt);
+  TakeUnread();
 }
 
-void EngineLoop::RunDecode(const std::vector<Sequence*>& batch) {
-  const absl::Duration start = MonotonicNow();
-  absl::StatusOr<at::Tensor> logits = runner_->Decode(batch);
-  Beat();
-  if (!logits.ok()) {
-    if (DeviceFailed(logits.status())) return;
+// The step is started before the tokens of the one before it are read, so that the device goes from
+// one to the next without waiting for this thread.
+int32_t EngineLoop::RunDecode(std::vector<Sequence*> batch) {
+  // Whose unread token is the last has no place for another one in its cache.
+  std::erase_if(batch, [](const Sequence* sequence) {
+    const auto max_tokens = static_cast<size_t>(sequence->sampling.max_tokens);
+    return sequence->next_token_unread() && sequence->decoded + 1 >= max_tokens;
+  });
+  const bool must_read = std::ranges::any_of(batch, [this](const Sequence* sequence) {
+    return sequence->next_token_unread() && outputs_[sequence]->sampler().needs_last_token();
+  });
+  const auto has_ended = [this](const Sequence* sequence) { return !outputs_.contains(sequence); };
+  if (must_read || batch.empty()) TakeUnread();
+  std::erase_if(batch, has_ended);
+  if (batch.empty()) return 0;
+  std::optional<UnreadStep> before = std::exchange(unread_, std::nullopt);
+  const absl::Status started = StartDecode(batch, before);
+  if (before) Take(*std::move(before));
+  if (unread_ && (!runner_->computes_ahead() || unread_->failed())) TakeUnread();
+  if (!started.ok() && !DeviceFailed(started)) {
     // One of them may be at fault; the others must not pay for it.
+    std::erase_if(batch, has_ended);
     for (Sequence* sequence : batch) DecodeAlone(sequence);
-    return;
   }
+  return static_cast<int32_t>(batch.size());
+}
+
+absl::Status EngineLoop::StartDecode(const std::vector<Sequence*>& batch,
+                                     const std::optional<UnreadStep>& unread) {
+  const absl::Duration start = MonotonicNow();
+  absl::StatusOr<at::Tensor> logits =
+      runner_->Decode(batch, unread ? unread->TokensOf(batch) : UnreadTokens());
+  Beat();
+  WINDOWKV_RETURN_IF_ERROR(logits.status());
   for (Sequence* sequence : batch) ++sequence->decoded;
-  Sample(batch, *logits);
-  scheduler_.costs().OnDecode(MonotonicNow() - start);
+  StartTokensOf(batch, *logits, start);
+  return absl::OkStatus();
 }
 
 void EngineLoop::DecodeAlone(Sequence* sequence) {
-  absl::StatusOr<at::Tensor> logits = runner_->Decode({sequence});
+  absl::StatusOr<at::Tensor> logits = runner_->Decode({sequence}, {});
   Beat();
   if (!logits.ok()) return FailWork(sequence, logits.status());
   ++sequence->decoded;
-  Sample({sequence}, *logits);
+  StartTokensOf({sequence}, *logits, std::nullopt);
+  TakeUnread();
 }
 
-void EngineLoop::Sample(const std::vector<Sequence*>& sequences, at::Tensor& logits) {
+void EngineLoop::StartTokensOf(const std::vector<Sequence*>& sequences, at::Tensor& logits,
+                               std::optional<absl::Duration> decode_started) {
   std::vector<Sequence*> sampled;
   std::vector<SampledRow> rows;
   for (size_t i = 0; i < sequences.size(); ++i) {
@@ -221,21 +257,50 @@ void EngineLoop::Sample(const std::vector<Sequence*>& sequences, at::Tensor& log
     sampled.push_back(sequences[i]);
     rows.push_back({static_cast<int32_t>(i), &outputs_[sequences[i]]->sampler()});
   }
-  std::vector<absl::StatusOr<SampledToken>> tokens;
-  const absl::Status status = CatchExceptions([&] {
-    StartedTokens started = StartTokens(rows, logits);
-    started.Wait();
-    for (size_t i = 0; i < rows.size(); ++i) tokens.push_back(started.Take(i, *rows[i].sampler));
-  });
+  if (sampled.empty()) return;
+  absl::StatusOr<StartedTokens> tokens = absl::UnknownError("not started");
+  const absl::Status status = CatchExceptions([&] { tokens = StartTokens(rows, logits); });
+  if (!status.ok()) tokens = status;
+  unread_.emplace(std::move(sampled), std::move(tokens), decode_started);
+}
+
+void EngineLoop::TakeUnread() {
+  if (std::optional<UnreadStep> step = std::exchange(unread_, std::nullopt)) {
+    Take(*std::move(step));
+  }
+}
+
+void EngineLoop::Take(UnreadStep step) {
+  const absl::Status status = step.Wait();
+  Beat();
   if (!status.ok() && DeviceFailed(status)) return;
-  for (size_t i = 0; i < sampled.size(); ++i) {
-    const absl::Status of_row = status.ok() ? tokens[i].status() : status;
-    if (of_row.ok()) {
-      Advance(sampled[i], *tokens[i]);
+  for (size_t i = 0; i < step.sequences().size(); ++i) {
+    Sequence* sequence = step.sequences()[i];
+    if (sequence == nullptr) continue;
+    const absl::StatusOr<SampledToken> token =
+        status.ok() ? step.Take(i, outputs_[sequence]->sampler()) : status;
+    if (token.ok()) {
+      Advance(sequence, *token);
     } else {
-      Fail(sampled[i], of_row);
+      Fail(sequence, token.status());
     }
   }
+  // A step that was started while the one before ran did not run until then.
+  const absl::Duration now = MonotonicNow();
+  if (step.decode_started()) {
+    scheduler_.costs().OnDecode(now - std::max(*step.decode_started(), last_take_));
+  }
+  last_take_ = now;
+}
+
+// A step that is still being computed may write to the sequence's blocks after they have been
+// freed: whoever gets them next writes later on the same stream.
+void EngineLoop::ForgetOutput(const Sequence* sequence) {
+  outputs_.erase(sequence);
+  step_.clear();
+  if (!unread_) return;
+  unread_->Drop(sequence);
+  if (unread_->empty()) unread_.reset();
 }
 
 void EngineLoop::Advance(Sequence* sequence, const SampledToken& token) {
@@ -259,8 +324,7 @@ void EngineLoop::Finish(Sequence* sequence, SequenceOutput::End end) {
   event.usage = MakeUsage(*sequence);
   event.receipt = sequence->receipt;
   metrics_->OnRequestFinished(MakeRequestEnd(*sequence, event, MonotonicNow() - sequence->arrival));
-  outputs_.erase(sequence);
-  step_.clear();
+  ForgetOutput(sequence);
   // Blocks first: who reads the end of a stream may count on them.
   std::shared_ptr<TokenStream> stream = sequence->stream;
   scheduler_.Remove(sequence);
@@ -271,8 +335,7 @@ void EngineLoop::Finish(Sequence* sequence, SequenceOutput::End end) {
 
 void EngineLoop::Fail(const Sequence* sequence, const absl::Status& status) {
   metrics_->OnRequestFailed(status.code());
-  outputs_.erase(sequence);
-  step_.clear();
+  ForgetOutput(sequence);
   runner_->Forget(sequence);
   std::shared_ptr<TokenStream> stream = sequence->stream;
   const bool was_admitted = sequence->cache.has_value() || sequence->preemptions > 0;

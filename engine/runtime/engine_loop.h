@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -22,13 +23,15 @@
 #include "engine/runtime/request_queue.h"
 #include "engine/runtime/request_tokenizer.h"
 #include "engine/runtime/sequence_output.h"
+#include "engine/runtime/unread_step.h"
 #include "engine/scheduler/scheduler.h"
 
 namespace windowkv {
 
 // The engine thread: owns scheduler, cache manager and runner, and repeats: take new sequences, end
-// cancelled and expired ones, run one batch, push what came of it. Add, Wake, Abort and the
-// observers are for any thread; everything else happens on its own.
+// cancelled and expired ones, run one batch, push what came of it. On a device that computes ahead
+// a decode step's tokens are read, and pushed, when the next step has been started. Add, Wake,
+// Abort and the observers are for any thread; everything else happens on its own.
 class EngineLoop {
  public:
   struct Config {
@@ -72,10 +75,21 @@ class EngineLoop {
   void Step(const Batch& batch);
   void AcceptAdmitted(std::vector<Sequence*> admitted);
   void RunPrefill(const PrefillWork& work);
-  void RunDecode(const std::vector<Sequence*>& batch);
+  // Returns how many of them were decoded: not those that have ended or are about to.
+  int32_t RunDecode(std::vector<Sequence*> batch);
+  // Starts a step of sequences whose tokens are known, or among `unread`.
+  absl::Status StartDecode(const std::vector<Sequence*>& batch,
+                           const std::optional<UnreadStep>& unread);
   void DecodeAlone(Sequence* sequence);
-  // A token of `logits` for each sequence but those that are replayed.
-  void Sample(const std::vector<Sequence*>& sequences, at::Tensor& logits);
+  // Starts choosing a token of `logits` for each sequence but those that are replayed: unread_,
+  // which is empty before.
+  void StartTokensOf(const std::vector<Sequence*>& sequences, at::Tensor& logits,
+                     std::optional<absl::Duration> decode_started);
+  // Waits for the tokens of unread_, if there are any, and hands them out.
+  void TakeUnread();
+  void Take(UnreadStep step);
+  // Its output and its unread token go, as it ends.
+  void ForgetOutput(const Sequence* sequence);
   void Advance(Sequence* sequence, const SampledToken& token);
   void Finish(Sequence* sequence, SequenceOutput::End end);
   void Fail(const Sequence* sequence, const absl::Status& status);
@@ -95,6 +109,10 @@ class EngineLoop {
   KvCacheManager cache_manager_;
   Scheduler scheduler_;
   std::unordered_map<const Sequence*, std::unique_ptr<SequenceOutput>> outputs_;
+  // The step that was started last, until its tokens are taken; on a device that computes ahead,
+  // after the next step has been started.
+  std::optional<UnreadStep> unread_;
+  absl::Duration last_take_;  // MonotonicNow() when tokens were last handed out
   // Whose ids step_ids_ has; none after one of them has ended.
   std::vector<const Sequence*> step_;
 

@@ -110,7 +110,7 @@ void ModelRunner::WarmUp() {
   sequence.cache = manager.Admit(*plan);
   if (!sequence.cache || !Prefill({&sequence, PlanSlices(*plan).size()}).ok()) return;
   sequence.output.push_back(0);
-  if (Decode({&sequence}).ok()) CatchExceptions([] { SynchronizeCuda(); }).IgnoreError();
+  if (Decode({&sequence}, {}).ok()) CatchExceptions([] { SynchronizeCuda(); }).IgnoreError();
 }
 
 bool ModelRunner::HasFailed() {
@@ -158,16 +158,22 @@ absl::StatusOr<std::optional<at::Tensor>> ModelRunner::Prefill(const PrefillWork
   return logits;
 }
 
-absl::StatusOr<at::Tensor> ModelRunner::Decode(const std::vector<Sequence*>& batch) {
+absl::StatusOr<at::Tensor> ModelRunner::Decode(const std::vector<Sequence*>& batch,
+                                               const UnreadTokens& unread) {
   at::Tensor logits;
   const absl::Status status = CatchExceptions([&] {
     c10::InferenceMode guard;
     std::vector<DecodeRow> rows;
     rows.reserve(batch.size());
-    for (Sequence* sequence : batch) {
-      rows.push_back({sequence->next_token(), sequence->next_position(), &*sequence->cache});
+    for (size_t i = 0; i < batch.size(); ++i) {
+      Sequence& sequence = *batch[i];
+      const int32_t row = unread.row(i);
+      rows.push_back({.token = row == kKnownToken ? sequence.next_token() : 0,
+                      .position = sequence.next_position(),
+                      .cache = &*sequence.cache,
+                      .unread_row = row});
     }
-    logits = model_.Decode(rows, store_);
+    logits = model_.Decode(rows, store_, unread.ids);
   });
   for (Sequence* sequence : batch) {
     if (status.ok()) {

@@ -39,7 +39,9 @@ class ModelRunner final : public BatchRunner {
   std::vector<int64_t> SliceCosts(const CachePlan& plan) const override;
   const KvCacheManager::Geometry& cache_geometry() const override { return store_.geometry(); }
   absl::StatusOr<std::optional<at::Tensor>> Prefill(const PrefillWork& work) override;
-  absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch) override;
+  absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch,
+                                    const UnreadTokens& unread) override;
+  bool computes_ahead() const override { return config_.device.is_cuda(); }
   bool HasFailed() override;
   void Forget(const Sequence* sequence) override { reading_.erase(sequence); }
 

@@ -97,7 +97,7 @@ class BenchModel {
     std::vector<SampledRow> rows;
     for (size_t i = 0; i < batch.size(); ++i) rows.push_back({static_cast<int32_t>(i), &greedy});
     return MedianSeconds(steps, [&] {
-      at::Tensor logits = OrDie(runner_->Decode(batch));
+      at::Tensor logits = OrDie(runner_->Decode(batch, {}));
       StartTokens(rows, logits).Wait();
       for (Sequence* sequence : batch) {
         ++sequence->decoded;

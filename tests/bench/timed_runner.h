@@ -51,9 +51,10 @@ class TimedRunner final : public BatchRunner {
         std::max(times_.longest_slice, took / static_cast<double>(work.num_slices));
     return result;
   }
-  absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch) override {
+  absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch,
+                                    const UnreadTokens& unread) override {
     const absl::Duration start = MonotonicNow();
-    auto result = runner_->Decode(batch);
+    auto result = runner_->Decode(batch, unread);
     const absl::Duration took = MonotonicNow() - start;
     std::lock_guard<std::mutex> lock(mu_);
     times_.total += took;
@@ -61,6 +62,7 @@ class TimedRunner final : public BatchRunner {
     times_.decoded += static_cast<int64_t>(batch.size());
     return result;
   }
+  bool computes_ahead() const override { return runner_->computes_ahead(); }
   bool HasFailed() override { return runner_->HasFailed(); }
   void Forget(const Sequence* sequence) override { runner_->Forget(sequence); }
 

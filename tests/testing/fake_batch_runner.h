@@ -8,12 +8,14 @@
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/kernels/sample_rows.h"
 #include "engine/runtime/batch_runner.h"
 
 namespace windowkv::testing {
@@ -35,6 +37,11 @@ class FakeBatchRunner final : public BatchRunner {
     std::function<bool()> has_failed;
     // Requests whose logits are no numbers from their second token on.
     std::set<std::string> not_a_number;
+    // Tokens follow from the one before and its place, whatever it is, in place of what TokenAfter
+    // says: for samplers that do not take the highest logit.
+    bool follows_what_it_is_fed = false;
+    // As if steps were computed after Decode has returned.
+    bool computes_ahead = false;
   };
 
   explicit FakeBatchRunner(Options options) : options_(std::move(options)) {}
@@ -65,33 +72,44 @@ class FakeBatchRunner final : public BatchRunner {
     Grow(sequence, tokens);
     sequence.cache->Commit();
     at::Tensor logits = Logits(1);
-    Choose(logits, 0, TokenAfter(sequence.prompt, 0, options_.vocab_size));
+    Fill(logits, 0, sequence, sequence.prompt.back(), 0);
     return std::optional(logits);
   }
 
-  absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch) override {
+  absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch,
+                                    const UnreadTokens& unread) override {
+    // Logits are gone with the next step.
+    if (last_.defined()) last_.fill_(std::numeric_limits<float>::quiet_NaN());
     if (options_.on_decode) {
       if (absl::Status status = options_.on_decode(batch); !status.ok()) return status;
     }
     at::Tensor logits = Logits(static_cast<int64_t>(batch.size()));
     for (size_t row = 0; row < batch.size(); ++row) {
       Sequence& sequence = *batch[row];
+      const bool is_unread = unread.row(row) != kKnownToken;
+      if (is_unread != sequence.next_token_unread()) {
+        return absl::InternalError("a token is neither known nor on its way, or both");
+      }
+      const int32_t fed =
+          is_unread ? unread.ids.const_data_ptr<int32_t>()[unread.row(row)] : sequence.next_token();
       const int32_t expected = TokenAfter(sequence.prompt, sequence.decoded, options_.vocab_size);
-      if (sequence.next_token() != expected) {
-        return absl::InternalError(
-            absl::StrCat("was fed ", sequence.next_token(), " in place of ", expected));
+      // An unread one may turn out to be none.
+      if (fed != expected && !options_.follows_what_it_is_fed && fed != kNoToken) {
+        return absl::InternalError(absl::StrCat("was fed ", fed, " in place of ", expected));
       }
       Grow(sequence, 1);
       sequence.cache->Commit();
       const auto at = static_cast<int64_t>(row);
-      Choose(logits, at, TokenAfter(sequence.prompt, sequence.decoded + 1, options_.vocab_size));
+      Fill(logits, at, sequence, fed, sequence.decoded + 1);
       if (options_.not_a_number.contains(sequence.request_id)) {
         logits[at].fill_(std::numeric_limits<float>::quiet_NaN());
       }
     }
+    last_ = logits;
     return logits;
   }
 
+  bool computes_ahead() const override { return options_.computes_ahead; }
   bool HasFailed() override { return options_.has_failed && options_.has_failed(); }
   void Forget(const Sequence* sequence) override {}
 
@@ -104,11 +122,22 @@ class FakeBatchRunner final : public BatchRunner {
   at::Tensor Logits(int64_t rows) const {
     return at::full({rows, options_.vocab_size}, -1.0, at::TensorOptions().dtype(at::kFloat));
   }
-  void Choose(at::Tensor& logits, int64_t row, int32_t token) const {
-    logits.mutable_data_ptr<float>()[row * options_.vocab_size + token] = 1;
+  // The logits of the sequence's `index`th token.
+  void Fill(at::Tensor& logits, int64_t row, const Sequence& sequence, int32_t fed,
+            size_t index) const {
+    float* of_row = logits.mutable_data_ptr<float>() + row * options_.vocab_size;
+    if (!options_.follows_what_it_is_fed) {
+      of_row[TokenAfter(sequence.prompt, index, options_.vocab_size)] = 1;
+      return;
+    }
+    std::minstd_rand random(static_cast<unsigned>(1 + fed + 1000 * static_cast<int32_t>(index)));
+    for (int32_t i = 0; i < options_.vocab_size; ++i) {
+      of_row[i] = static_cast<float>(random() % 1000) * 0.005f;
+    }
   }
 
   const Options options_;
+  at::Tensor last_;  // logits of the last step
 };
 
 }  // namespace windowkv::testing

@@ -11,9 +11,7 @@
 #include <vector>
 
 #include "engine/base/monotonic_clock.h"
-#include "tests/testing/fake_batch_runner.h"
-#include "tests/testing/golden_file.h"
-#include "tests/testing/loop_sequence.h"
+#include "tests/engine/runtime/loop_test.h"
 
 // What the engine thread does with requests whatever the model is: faults, slow readers, deadlines,
 // preemption.
@@ -25,89 +23,16 @@ using ::testing::ElementsAre;
 using testing::FakeBatchRunner;
 using ::testing::HasSubstr;
 
-class CountingMetrics final : public EngineMetrics {
- public:
-  void OnRequestFinished(const RequestEnd& end) override { ++finished; }
-  void OnRequestFailed(absl::StatusCode code) override {
-    if (code == absl::StatusCode::kInternal) ++internal;
-  }
-  void OnFirstToken(absl::Duration since_arrival) override {}
-  void OnNextToken(absl::Duration since_previous) override {}
-  void OnStep(int32_t decoded, int64_t token_layers, absl::Duration duration) override {}
-  void OnPreempted() override { ++preempted; }
-  void OnDeadlineUnreachable() override { ++unreachable; }
-  void OnState(const State& state) override {}
-
-  std::atomic<int> finished{0};
-  std::atomic<int> internal{0};
-  std::atomic<int> preempted{0};
-  std::atomic<int> unreachable{0};
-};
-
-class EngineLoopTest : public ::testing::Test {
+// With a runner that computes at once, and one that computes ahead.
+class EngineLoopTest : public LoopTest, public ::testing::WithParamInterface<bool> {
  protected:
-  static constexpr int32_t kVocabulary = 50;
-
-  void Start(FakeBatchRunner::Options options, EngineLoop::Config config = {}) {
-    config.num_layers = options.geometry.num_layers;
-    loop_ =
-        std::make_unique<EngineLoop>(config, std::make_unique<FakeBatchRunner>(std::move(options)),
-                                     &tokenizer_, &queue_, &metrics_);
+  void Start(FakeBatchRunner::Options options, const EngineLoop::Config& config = {}) {
+    options.computes_ahead = GetParam();
+    LoopTest::Start(std::move(options), config);
   }
-
-  std::unique_ptr<Sequence> MakeSequence(std::string id, std::vector<int32_t> prompt,
-                                         int32_t max_tokens) {
-    EXPECT_TRUE(queue_.Enter(0).ok());
-    return testing::MakeLoopSequence(*loop_, std::move(id), std::move(prompt), max_tokens);
-  }
-
-  std::shared_ptr<TokenStream> Add(std::unique_ptr<Sequence> sequence) {
-    std::shared_ptr<TokenStream> stream = sequence->stream;
-    loop_->Add(std::move(sequence));
-    return stream;
-  }
-  std::shared_ptr<TokenStream> Add(std::string id, std::vector<int32_t> prompt,
-                                   int32_t max_tokens) {
-    return Add(MakeSequence(std::move(id), std::move(prompt), max_tokens));
-  }
-
-  struct Read {
-    int accepted = 0;
-    std::vector<int32_t> tokens;
-    bool finished = false;
-    absl::Status status;
-  };
-  // Reads a stream to its end.
-  static Read ReadAll(TokenStream& stream) {
-    Read read;
-    while (true) {
-      const StreamEvent event = *stream.Next();
-      if (std::holds_alternative<AcceptedEvent>(event)) ++read.accepted;
-      if (const auto* chunk = std::get_if<ChunkEvent>(&event)) {
-        read.tokens.insert(read.tokens.end(), chunk->token_ids.begin(), chunk->token_ids.end());
-      }
-      if (std::holds_alternative<FinishedEvent>(event)) read.finished = true;
-      if (const auto* status = std::get_if<absl::Status>(&event)) read.status = *status;
-      if (IsLast(event)) return read;
-    }
-  }
-
-  static std::vector<int32_t> Expected(const std::vector<int32_t>& prompt, int32_t count) {
-    std::vector<int32_t> tokens;
-    for (int32_t i = 0; i < count; ++i) {
-      tokens.push_back(FakeBatchRunner::TokenAfter(prompt, static_cast<size_t>(i), kVocabulary));
-    }
-    return tokens;
-  }
-
-  const RequestTokenizer tokenizer_ =
-      *RequestTokenizer::Create(testing::SourceDir() + "/deploy/models/demo_llama", 1 << 20);
-  RequestQueue queue_{RequestQueue::Limits{}};
-  CountingMetrics metrics_;
-  std::unique_ptr<EngineLoop> loop_;
 };
 
-TEST_F(EngineLoopTest, RequestsGetTheirTokensAndGiveTheirBlocksBack) {
+TEST_P(EngineLoopTest, RequestsGetTheirTokensAndGiveTheirBlocksBack) {
   Start({});
   const auto a = Add("a", {1, 2, 3}, 10);
   const auto b = Add("b", std::vector<int32_t>(40, 5), 20);
@@ -117,11 +42,11 @@ TEST_F(EngineLoopTest, RequestsGetTheirTokensAndGiveTheirBlocksBack) {
   EXPECT_TRUE(queue_.WaitUntilIdle(absl::Seconds(10)));
 }
 
-TEST_F(EngineLoopTest, ARequestWhoseStepFailsFailsAloneAndTheOthersMissNothing) {
+TEST_P(EngineLoopTest, ARequestWhoseStepFailsFailsAloneAndTheOthersMissNothing) {
   FakeBatchRunner::Options options;
   options.on_decode = [](const std::vector<Sequence*>& batch) {
     for (const Sequence* sequence : batch) {
-      if (sequence->request_id == "poisoned" && sequence->output.size() >= 3) {
+      if (sequence->request_id == "poisoned" && sequence->decoded >= 2) {
         return absl::InternalError("a kernel threw");
       }
     }
@@ -141,18 +66,21 @@ TEST_F(EngineLoopTest, ARequestWhoseStepFailsFailsAloneAndTheOthersMissNothing) 
   EXPECT_EQ(loop_->available_blocks(), 64);
 }
 
-TEST_F(EngineLoopTest, ARequestWhoseLogitsAreNoNumbersFailsAlone) {
+TEST_P(EngineLoopTest, ARequestWhoseLogitsAreNoNumbersFailsAlone) {
   FakeBatchRunner::Options options;
   options.not_a_number = {"poisoned"};
   Start(std::move(options));
   const auto good = Add("good", {1, 2}, 30);
   const auto poisoned = Add("poisoned", {3}, 30);
-  EXPECT_EQ(ReadAll(*poisoned).status.code(), absl::StatusCode::kInternal);
+  const Read failed = ReadAll(*poisoned);
+  EXPECT_EQ(failed.status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(failed.tokens, Expected({3}, 1));
   EXPECT_EQ(ReadAll(*good).tokens, Expected({1, 2}, 30));
   EXPECT_EQ(metrics_.internal, 1);
+  EXPECT_EQ(loop_->available_blocks(), 64);
 }
 
-TEST_F(EngineLoopTest, APromptThatCannotBeReadFailsAlone) {
+TEST_P(EngineLoopTest, APromptThatCannotBeReadFailsAlone) {
   FakeBatchRunner::Options options;
   options.on_prefill = [](const PrefillWork& work) {
     const bool fails = work.sequence->request_id == "poisoned" && work.sequence->slices_done > 0;
@@ -166,7 +94,7 @@ TEST_F(EngineLoopTest, APromptThatCannotBeReadFailsAlone) {
   EXPECT_EQ(loop_->available_blocks(), 64);
 }
 
-TEST_F(EngineLoopTest, AFailedDeviceEndsEveryRequestAndThoseThatComeLater) {
+TEST_P(EngineLoopTest, AFailedDeviceEndsEveryRequestAndThoseThatComeLater) {
   std::promise<void> both_added;
   std::atomic<bool> has_failed{false};
   FakeBatchRunner::Options options;
@@ -193,7 +121,7 @@ TEST_F(EngineLoopTest, AFailedDeviceEndsEveryRequestAndThoseThatComeLater) {
   EXPECT_TRUE(queue_.WaitUntilIdle(absl::Seconds(10)));
 }
 
-TEST_F(EngineLoopTest, AStuckStepLetsTheHeartbeatAgeAndTellsWhoseItIs) {
+TEST_P(EngineLoopTest, AStuckStepLetsTheHeartbeatAgeAndTellsWhoseItIs) {
   std::promise<void> entered;
   std::promise<void> release;
   FakeBatchRunner::Options options;
@@ -214,7 +142,7 @@ TEST_F(EngineLoopTest, AStuckStepLetsTheHeartbeatAgeAndTellsWhoseItIs) {
   EXPECT_TRUE(queue_.WaitUntilIdle(absl::Seconds(10)));
 }
 
-TEST_F(EngineLoopTest, ASlowReaderSlowsOnlyItselfAndMissesNothing) {
+TEST_P(EngineLoopTest, ASlowReaderSlowsOnlyItselfAndMissesNothing) {
   FakeBatchRunner::Options options;
   options.geometry.num_blocks = 4096;
   Start(std::move(options));
@@ -226,7 +154,7 @@ TEST_F(EngineLoopTest, ASlowReaderSlowsOnlyItselfAndMissesNothing) {
   EXPECT_EQ(ReadAll(*slow).tokens, Expected({1}, 5000));
 }
 
-TEST_F(EngineLoopTest, ARequestThatWaitsForItsReaderCanStillBeCancelled) {
+TEST_P(EngineLoopTest, ARequestThatWaitsForItsReaderCanStillBeCancelled) {
   FakeBatchRunner::Options options;
   options.geometry.num_blocks = 4096;
   Start(std::move(options));
@@ -239,7 +167,7 @@ TEST_F(EngineLoopTest, ARequestThatWaitsForItsReaderCanStillBeCancelled) {
   EXPECT_EQ(loop_->available_blocks(), 4096);
 }
 
-TEST_F(EngineLoopTest, ARequestThatWaitsForItsReaderStillHasItsDeadline) {
+TEST_P(EngineLoopTest, ARequestThatWaitsForItsReaderStillHasItsDeadline) {
   FakeBatchRunner::Options options;
   options.geometry.num_blocks = 4096;
   Start(std::move(options));
@@ -250,7 +178,7 @@ TEST_F(EngineLoopTest, ARequestThatWaitsForItsReaderStillHasItsDeadline) {
   EXPECT_EQ(ReadAll(*slow).status.code(), absl::StatusCode::kDeadlineExceeded);
 }
 
-TEST_F(EngineLoopTest, ADeadlineThatThePromptCannotMeetEndsTheRequestEarly) {
+TEST_P(EngineLoopTest, ADeadlineThatThePromptCannotMeetEndsTheRequestEarly) {
   std::promise<void> release;
   FakeBatchRunner::Options options;
   // Reading takes time, by a clock that the test holds.
@@ -276,7 +204,7 @@ TEST_F(EngineLoopTest, ADeadlineThatThePromptCannotMeetEndsTheRequestEarly) {
   EXPECT_EQ(metrics_.unreachable, 1);
 }
 
-TEST_F(EngineLoopTest, APreemptedRequestGoesOnWhereItWasAndItsTokensNeitherChangeNorRepeat) {
+TEST_P(EngineLoopTest, APreemptedRequestGoesOnWhereItWasAndItsTokensNeitherChangeNorRepeat) {
   EngineLoop::Config config;
   config.scheduler.max_preemptions = 1;
   std::promise<void> decoding;
@@ -309,7 +237,7 @@ TEST_F(EngineLoopTest, APreemptedRequestGoesOnWhereItWasAndItsTokensNeitherChang
   EXPECT_TRUE(queue_.WaitUntilIdle(absl::Seconds(10)));
 }
 
-TEST_F(EngineLoopTest, StoppingEndsEveryRequestInEveryState) {
+TEST_P(EngineLoopTest, StoppingEndsEveryRequestInEveryState) {
   FakeBatchRunner::Options options;
   options.geometry.num_blocks = 2048;
   Start(std::move(options));
@@ -321,6 +249,11 @@ TEST_F(EngineLoopTest, StoppingEndsEveryRequestInEveryState) {
   EXPECT_EQ(ReadAll(*waiting).status.code(), absl::StatusCode::kUnavailable);
   decoding->Cancel();  // after the end nothing is woken
 }
+
+INSTANTIATE_TEST_SUITE_P(Runners, EngineLoopTest, ::testing::Bool(),
+                         [](const ::testing::TestParamInfo<bool>& info) {
+                           return info.param ? "ComputesAhead" : "ComputesAtOnce";
+                         });
 
 }  // namespace
 }  // namespace windowkv
