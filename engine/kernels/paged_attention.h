@@ -44,6 +44,9 @@ class PagedAttention {
   std::vector<float> partials_;
 };
 
+// The most tokens of a cache on CUDA, in blocks of up to 1,024.
+constexpr int32_t kPagedAttentionCudaTokens = 1 << 21;
+
 // Whether Run can on CUDA: heads of up to 512 bytes, in multiples of sixteen.
 bool HasPagedAttentionCuda(int64_t head_dim, at::ScalarType dtype);
 

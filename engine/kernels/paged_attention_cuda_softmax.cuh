@@ -16,39 +16,96 @@ constexpr int kWarps = kThreads / kWarp;
 constexpr int kAhead = 4;      // tokens a lane reads before it uses the first
 constexpr int kMaxParts = 16;  // blocks of a cluster
 
-// The softmax over some tokens of kHeads query heads: each lane has its elements of the head.
-template <int kHeads, int kSize>
-struct Softmax {
-  float maximum[kHeads];
-  float weight[kHeads];
-  float sums[kHeads][kSize];
-};
-
 // Factor between two maxima; 0 where nothing was seen yet.
 __device__ inline float Rescale(float from, float to) {
   return from == -INFINITY ? 0 : exp2f(from - to);
 }
 
-// Adds kAhead tokens per lane group. `scores` of tokens beyond the end are -inf.
-template <int kHeads, typename P>
-__device__ void AddTokens(const float (&scores)[kAhead][kHeads], const P (&values)[kAhead],
-                          Softmax<kHeads, P::kSize>& softmax) {
+// How the kLanes lanes of a group share out the scores of kAhead tokens under kHeads query heads:
+// each has some tokens' scores under one head, or several lanes have the same one.
+template <int kLanes, int kHeads>
+struct ScoreLanes {
+  static constexpr int kScores = kAhead * (kHeads <= 2 ? kHeads : 4);  // a power of two
+  static constexpr int kEach = kScores > kLanes ? kScores / kLanes : 1;
+  static constexpr int kSame = kLanes > kScores ? kLanes / kScores : 1;
+  static_assert(kEach <= kAhead);
+
+  // Which one has a score, and which of its own it is.
+  static constexpr int Owner(int head, int token) {
+    return (head * kAhead + token) / kEach * kSame;
+  }
+  static constexpr int Index(int token) { return token % kEach; }
+  // Of the calling lane.
+  __device__ static int FirstToken() { return threadIdx.x % kLanes / kSame * kEach % kAhead; }
+  __device__ static int Head() { return threadIdx.x % kLanes / kSame * kEach / kAhead; }
+};
+
+// Adds up the lanes' parts of the scores, [head][token] in order: each lane is left with the sums
+// of its own. Half of what is left goes to the other half of the lanes in each step.
+template <int kLanes, int kScores>
+__device__ void SumToOwners(float (&scores)[kScores]) {
+  int count = kScores;
 #pragma unroll
-  for (int h = 0; h < kHeads; ++h) {
-    float maximum = softmax.maximum[h];
+  for (int step = kLanes / 2; step > 0; step /= 2) {
+    if (count == 1) {
+      scores[0] += __shfl_xor_sync(0xffffffffU, scores[0], step);
+      continue;
+    }
+    count /= 2;
+    const bool is_upper = (threadIdx.x & step) != 0;
 #pragma unroll
-    for (int t = 0; t < kAhead; ++t) maximum = fmaxf(maximum, scores[t][h]);
-    if (maximum == -INFINITY) continue;
-    const float rescale = Rescale(softmax.maximum[h], maximum);
-    softmax.maximum[h] = maximum;
-    softmax.weight[h] *= rescale;
+    for (int i = 0; i < kScores / 2; ++i) {
+      if (i >= count) break;
+      const float sent = is_upper ? scores[i] : scores[i + count];
+      const float kept = is_upper ? scores[i + count] : scores[i];
+      scores[i] = kept + __shfl_xor_sync(0xffffffffU, sent, step);
+    }
+  }
+}
+
+// The softmax over the tokens that a group of lanes has seen, of kHeads query heads.
+template <int kLanes, int kHeads, int kSize>
+struct Softmax {
+  float maximum;              // of the lane's own head
+  float weight;               // of the lane's own tokens
+  float sums[kHeads][kSize];  // the lane's elements of each head
+};
+
+// Adds kAhead tokens: `scores` are the lane's own, -inf beyond the end.
+template <int kLanes, int kHeads, typename P>
+__device__ void AddTokens(const float (&scores)[ScoreLanes<kLanes, kHeads>::kEach],
+                          const P (&values)[kAhead], Softmax<kLanes, kHeads, P::kSize>& softmax) {
+  using Lanes = ScoreLanes<kLanes, kHeads>;
+  float maximum = softmax.maximum;
 #pragma unroll
-    for (int i = 0; i < P::kSize; ++i) softmax.sums[h][i] *= rescale;
+  for (int i = 0; i < Lanes::kEach; ++i) maximum = fmaxf(maximum, scores[i]);
 #pragma unroll
-    for (int t = 0; t < kAhead; ++t) {
-      if (scores[t][h] == -INFINITY) continue;  // its values may be no numbers
-      const float weight = exp2f(scores[t][h] - maximum);
-      softmax.weight[h] += weight;
+  for (int step = Lanes::kSame; step < Lanes::kSame * kAhead / Lanes::kEach; step *= 2) {
+    maximum = fmaxf(maximum, __shfl_xor_sync(0xffffffffU, maximum, step));
+  }
+  if (__any_sync(0xffffffffU, maximum != softmax.maximum)) {
+    const float rescale = Rescale(softmax.maximum, maximum);
+    softmax.maximum = maximum;
+    softmax.weight *= rescale;
+#pragma unroll
+    for (int h = 0; h < kHeads; ++h) {
+      const float of_head = __shfl_sync(0xffffffffU, rescale, Lanes::Owner(h, 0), kLanes);
+#pragma unroll
+      for (int i = 0; i < P::kSize; ++i) softmax.sums[h][i] *= of_head;
+    }
+  }
+  float weights[Lanes::kEach];
+#pragma unroll
+  for (int i = 0; i < Lanes::kEach; ++i) {
+    weights[i] = scores[i] == -INFINITY ? 0 : exp2f(scores[i] - maximum);
+    softmax.weight += weights[i];
+  }
+#pragma unroll
+  for (int t = 0; t < kAhead; ++t) {
+#pragma unroll
+    for (int h = 0; h < kHeads; ++h) {
+      const float weight =
+          __shfl_sync(0xffffffffU, weights[Lanes::Index(t)], Lanes::Owner(h, t), kLanes);
 #pragma unroll
       for (int i = 0; i < P::kSize; ++i) {
         softmax.sums[h][i] += weight * ToFloat(values[t].values[i]);
@@ -67,8 +124,9 @@ struct PartSoftmax {
 
 // Sums of all lane groups of the block in a fixed order.
 template <int kLanes, int kHeads, int kSize>
-__device__ void MergeLaneGroups(const Softmax<kHeads, kSize>& softmax,
+__device__ void MergeLaneGroups(const Softmax<kLanes, kHeads, kSize>& softmax,
                                 PartSoftmax<kHeads, kLanes * kSize>& result) {
+  using Lanes = ScoreLanes<kLanes, kHeads>;
   constexpr int kGroups = kThreads / kLanes;
   constexpr int kWidth = kLanes * kSize;
   __shared__ alignas(kPackBytes) float sums[kHeads][kGroups][kWidth];
@@ -86,8 +144,15 @@ __device__ void MergeLaneGroups(const Softmax<kHeads, kSize>& softmax,
       for (int j = 0; j < 4; ++j) part.values[j] = softmax.sums[h][i + j];
       StorePart(&sums[h][group][first + i], part);
     }
-    maxima[h][group] = softmax.maximum[h];
-    weights[h][group] = softmax.weight[h];
+  }
+  float weight = softmax.weight;
+#pragma unroll
+  for (int step = Lanes::kSame; step < Lanes::kSame * kAhead / Lanes::kEach; step *= 2) {
+    weight += __shfl_xor_sync(0xffffffffU, weight, step);
+  }
+  if (Lanes::FirstToken() == 0 && Lanes::Head() < kHeads) {
+    maxima[Lanes::Head()][group] = softmax.maximum;
+    weights[Lanes::Head()][group] = weight;
   }
   __syncthreads();
   for (int i = threadIdx.x; i < kHeads * kGroups; i += kThreads) {
