@@ -72,6 +72,14 @@ TEST_P(RowLinearTest, LargeProductsAreSplitOverThreads) {
   ExpectProduct(2, 500, 1001);
 }
 
+// As many features as leave a device's last blocks alone, one more than that, and one less than
+// fills it again.
+TEST_P(RowLinearTest, FeaturesThatFillADeviceUnevenlyAreAllComputed) {
+  for (const int64_t features : {4224, 4229, 6144, 6331, 8193}) {
+    for (const int64_t rows : {1, 8}) ExpectProduct(rows, 96, features);
+  }
+}
+
 // A decode step's result may not depend on who else decodes, nor on the threads at hand.
 TEST_P(RowLinearTest, ARowAloneAndInABatchGiveTheSameBits) {
   if (OnCuda() && GetParam().dtype == at::kBFloat16) {
