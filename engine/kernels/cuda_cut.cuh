@@ -19,7 +19,8 @@ __device__ inline float ValueOf(uint32_t key) {
   return __uint_as_float(key ^ (key >> 31 != 0 ? 0x80000000U : 0xffffffffU));
 }
 
-__device__ inline uint64_t WarpSumOf(uint64_t x) {
+template <typename Sum>
+__device__ Sum WarpSumOf(Sum x) {
 #pragma unroll
   for (int step = kWarp / 2; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffU, x, step);
   return x;
@@ -27,12 +28,13 @@ __device__ inline uint64_t WarpSumOf(uint64_t x) {
 
 // The highest lane of a warp that, with those above it, has what is wanted; the lowest when all
 // together have less. What those above have is taken off `wanted`.
-__device__ inline int ReachedFromAbove(uint64_t own, uint64_t& wanted) {
+template <typename Sum>
+__device__ int ReachedFromAbove(Sum own, uint64_t& wanted) {
   const int lane = threadIdx.x % kWarp;
-  uint64_t sum = own;
+  Sum sum = own;
 #pragma unroll
   for (int step = 1; step < kWarp; step *= 2) {
-    const uint64_t other = __shfl_down_sync(0xffffffffU, sum, step);
+    const Sum other = __shfl_down_sync(0xffffffffU, sum, step);
     if (lane + step < kWarp) sum += other;
   }
   const unsigned reached = __ballot_sync(0xffffffffU, sum >= wanted);
@@ -58,14 +60,15 @@ struct Ties {
 // all of them, wanted_of(total): the value's key, and what is still wanted of those equal to it.
 // Key 0, which no value has, when the total is less. Eleven bits of the key at a time: the measures
 // are added up by these bits, and the next time only those are looked at in which the sum is
-// reached. Every thread of the block calls it, and gets the same.
-template <typename Measure, typename Wanted>
+// reached. Every thread of the block calls it, and gets the same. Sum holds the total of all
+// measures; unsigned int where it can, whose additions in shared memory take one instruction.
+template <typename Sum, typename Measure, typename Wanted>
 __device__ Cut FindCut(const float* values, int count, const Ties& ties, const Measure& measure,
                        const Wanted& wanted_of) {
   constexpr int kWarps = kCutThreads / kWarp;
   constexpr int kBins = 2048;
-  __shared__ unsigned long long bins[kBins];
-  __shared__ uint64_t of_warps[kWarps];
+  __shared__ Sum bins[kBins];
+  __shared__ Sum of_warps[kWarps];
   __shared__ int found;
   __shared__ uint64_t left;
   uint32_t prefix = 0;
@@ -78,17 +81,17 @@ __device__ Cut FindCut(const float* values, int count, const Ties& ties, const M
     for (int i = threadIdx.x; i < count; i += kCutThreads) {
       const uint32_t key = KeyOf(values[i]);
       if ((key & mask) != prefix) continue;
-      const uint64_t x = measure(i, values[i], key);
+      const Sum x = measure(i, values[i], key);
       if (x != 0) atomicAdd(&bins[key >> shift & digit_mask], x);
     }
     if (threadIdx.x == 0 && ties.measure != 0 && (ties.key & mask) == prefix) {
-      atomicAdd(&bins[ties.key >> shift & digit_mask], ties.measure);
+      atomicAdd(&bins[ties.key >> shift & digit_mask], static_cast<Sum>(ties.measure));
     }
     __syncthreads();
     constexpr int kEach = kBins / kCutThreads;  // of neighbouring bins, so a warp has 64
     static_assert(kWarps == kWarp && kEach == 2);
     const int first = threadIdx.x * kEach;
-    uint64_t sum = 0;
+    Sum sum = 0;
     for (int i = 0; i < kEach; ++i) sum += bins[first + i];
     sum = WarpSumOf(sum);
     if (threadIdx.x % kWarp == 0) of_warps[threadIdx.x / kWarp] = sum;
@@ -96,7 +99,7 @@ __device__ Cut FindCut(const float* values, int count, const Ties& ties, const M
     if (threadIdx.x < kWarp) {
       if (mask == 0) wanted = wanted_of(WarpSumOf(of_warps[threadIdx.x]));
       const int warp = ReachedFromAbove(of_warps[threadIdx.x], wanted);
-      const unsigned long long* pair = bins + (warp * kWarp + threadIdx.x) * kEach;
+      const Sum* pair = bins + (warp * kWarp + threadIdx.x) * kEach;
       const int lane = ReachedFromAbove(pair[0] + pair[1], wanted);
       if (threadIdx.x == lane) {
         const bool is_upper = pair[1] >= wanted;

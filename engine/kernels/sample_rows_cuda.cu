@@ -147,8 +147,8 @@ __device__ int Draw(const float* logits, int vocab_size, const RowSampling& row,
   const uint64_t least = LeastWeight(row.min_p);
   Cut cut;
   if (row.top_k > 0) {
-    cut = FindCut(
-        logits, vocab_size, {}, [](int, float, uint32_t) { return uint64_t{1}; },
+    cut = FindCut<unsigned>(
+        logits, vocab_size, {}, [](int, float, uint32_t) { return 1U; },
         [&](uint64_t) { return static_cast<uint64_t>(row.top_k); });
   }
   if (row.top_p < 1) {
@@ -157,7 +157,7 @@ __device__ int Draw(const float* logits, int vocab_size, const RowSampling& row,
     };
     Ties ties;
     if (cut.ties > 0) ties = {cut.key, cut.ties * weight_of(ValueOf(cut.key))};
-    const Cut nucleus = FindCut(
+    const Cut nucleus = FindCut<unsigned long long>(
         logits, vocab_size, ties,
         [&](int, float logit, uint32_t key) { return key > cut.key ? weight_of(logit) : 0; },
         [&](uint64_t total) { return NucleusWeight(row.top_p, total); });

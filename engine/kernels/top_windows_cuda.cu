@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(kThreads, 1) Kernel(const __grid_constant__ Ar
   for (int i = threadIdx.x; i < a.words; i += kThreads) always[i] = kept[i] = AlwaysKept(a, i);
   __syncthreads();
   // The first window that does not fit is the one with which the costs exceed the budget.
-  const Cut cut = FindCut(
+  const Cut cut = FindCut<unsigned>(
       scores, a.windows, {}, [&](int window, float, uint32_t) { return CostOf(a, always, window); },
       [&](uint64_t) { return static_cast<uint64_t>(a.budget) + 1; });
 

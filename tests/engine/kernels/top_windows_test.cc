@@ -126,7 +126,8 @@ TEST_P(TopWindowsTest, LongPromptsAreWithinReach) {
 }
 
 TEST_P(TopWindowsTest, ScoresApartByOneBitAreToldApart) {
-  WindowTopK wanted{.tokens = 6, .scored_tokens = 6, .budget = 2, .capacity = 2};
+  const WindowTopK wanted{
+      .tokens = 6, .always = {}, .scored_tokens = 6, .budget = 2, .capacity = 2};
   const float one = 1;
   const float above = std::nextafter(one, 2.0f);
   EXPECT_EQ(Kept(wanted, {{one, -0.0f, above, one, 0.0f, one}}),
