@@ -15,6 +15,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -46,6 +47,7 @@ struct Options {
   std::vector<std::string> only;
   int device = 0;
   int prefill_chunk = 4096;
+  std::vector<int> batches = {1, 4, 16, 64};
 };
 
 const at::TensorOptions kBfloat16 = at::TensorOptions(at::kCUDA).dtype(at::kBFloat16);
@@ -151,12 +153,13 @@ double CachedBytes(const Sequences& sequences, const KvCacheManager& manager) {
   return blocks * static_cast<double>(manager.geometry().block_bytes);
 }
 
-void MeasureDecode(BenchModel& model, const Bounds& bounds) {
+void MeasureDecode(BenchModel& model, const std::vector<int>& batches, const Bounds& bounds) {
   for (const auto& [batch, tokens, budget, must] :
        std::vector<std::tuple<int, int, int, std::string>>{{1, kLongPrompt, 512, "<= 1.15"},
                                                            {4, 2048, 1024, ""},
                                                            {16, 2048, 1024, ""},
                                                            {64, 2048, 1024, "<= 1.3"}}) {
+    if (std::ranges::find(batches, batch) == batches.end()) continue;
     Sequences sequences = ReadSequences(model, batch, tokens, CachePolicy::kWindowKv, budget);
     model.DecodeSeconds(sequences, 5);
     const double seconds = model.DecodeSeconds(sequences, 60);
@@ -346,6 +349,7 @@ int Main(int argc, char** argv) {
   app.add_option("--model", options.model, "checkpoint directory")->required();
   app.add_option("--device", options.device, "CUDA device");
   app.add_option("--prefill-chunk", options.prefill_chunk, "rows of a prefill slice");
+  app.add_option("--batches", options.batches, "of 1, 4, 16, 64: those whose decode steps to time");
   app.add_option("--only", options.only,
                  "decode, prefill, selection, operations, capacity, latency, graphs; all");
   CLI11_PARSE(app, argc, argv);
@@ -369,7 +373,7 @@ int Main(int argc, char** argv) {
     const ModelRunner::Config runner = RunnerConfig(options, int64_t{16} << 30);
     BenchModel model(runner);
     Row("loading the weights", absl::ToDoubleSeconds(MonotonicNow() - start), "s", "");
-    if (wanted("decode")) MeasureDecode(model, bounds);
+    if (wanted("decode")) MeasureDecode(model, options.batches, bounds);
     if (wanted("prefill")) MeasurePrefill(model, runner, bounds);
   }
   if (wanted("graphs")) MeasureGraphs(options);
