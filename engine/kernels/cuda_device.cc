@@ -64,6 +64,10 @@ CudaMemory CudaDeviceMemory(at::Device device) {
           allocated.peak};
 }
 
+int64_t CudaHeldBytes(at::Device device) {
+  return c10::cuda::CUDACachingAllocator::getDeviceStats(device.index()).reserved_bytes[0].current;
+}
+
 void ReleaseUnusedCudaMemory() { c10::cuda::CUDACachingAllocator::emptyCache(); }
 
 void ResetCudaPeak(at::Device device) {

@@ -41,6 +41,8 @@ struct CudaMemory {
   int64_t peak_bytes = 0;
 };
 CudaMemory CudaDeviceMemory(at::Device device);
+// Held by LibTorch for this process: tensors, and what it keeps for later ones. Asks no driver.
+int64_t CudaHeldBytes(at::Device device);
 void ResetCudaPeak(at::Device device);
 
 // Gives back what LibTorch keeps for later tensors.

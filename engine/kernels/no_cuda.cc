@@ -69,6 +69,7 @@ CudaMark MarkCuda() { Missing(); }
 absl::Duration CudaTimeBetween(const CudaMark&, const CudaMark&) { Missing(); }
 int CudaMultiprocessors() { Missing(); }
 CudaMemory CudaDeviceMemory(at::Device) { Missing(); }
+int64_t CudaHeldBytes(at::Device) { Missing(); }
 void ResetCudaPeak(at::Device) { Missing(); }
 void ReleaseUnusedCudaMemory() { Missing(); }
 std::string CudaDeviceName(at::Device) { Missing(); }

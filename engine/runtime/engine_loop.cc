@@ -351,7 +351,9 @@ void EngineLoop::Fail(const Sequence* sequence, const absl::Status& status) {
 
 void EngineLoop::ReportState() {
   available_blocks_.store(cache_manager_.allocator().available(), std::memory_order_relaxed);
-  metrics_->OnState(MakeEngineState(scheduler_, cache_manager_, queue_->waiting()));
+  EngineMetrics::State state = MakeEngineState(scheduler_, cache_manager_, queue_->waiting());
+  state.device_memory_bytes = runner_->device_memory_bytes();
+  metrics_->OnState(state);
 }
 
 }  // namespace windowkv

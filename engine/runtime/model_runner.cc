@@ -41,10 +41,14 @@ absl::StatusOr<KvCacheStore> MakeStore(const ModelRunner::Config& config) {
                                config.device});
 }
 
-absl::Status CheckHeads(const ModelRunner::Config& config) {
-  if (!config.device.is_cuda() || HasPagedAttentionCuda(config.model.head_dim, config.dtype)) {
-    return absl::OkStatus();
+absl::Status CheckShapes(const ModelRunner::Config& config) {
+  if (!config.device.is_cuda()) return absl::OkStatus();
+  if (config.model.context_length > kPagedAttentionCudaTokens) {
+    return absl::UnimplementedError(absl::StrCat(
+        config.model_dir, "/config.json: max_position_embeddings is ", config.model.context_length,
+        ", the CUDA kernels take up to ", kPagedAttentionCudaTokens));
   }
+  if (HasPagedAttentionCuda(config.model.head_dim, config.dtype)) return absl::OkStatus();
   return absl::UnimplementedError(
       absl::StrCat(config.model_dir, "/config.json: head_dim is ", config.model.head_dim,
                    ", the CUDA kernels take heads of up to 512 bytes in multiples of 16"));
@@ -65,7 +69,7 @@ int64_t ModelRunner::PrefillBytes(const Config& config, int64_t tokens) {
 }
 
 absl::StatusOr<std::unique_ptr<ModelRunner>> ModelRunner::Create(const Config& config) {
-  WINDOWKV_RETURN_IF_ERROR(CheckHeads(config));
+  WINDOWKV_RETURN_IF_ERROR(CheckShapes(config));
   std::unique_ptr<ModelRunner> runner;
   absl::Status made;
   WINDOWKV_RETURN_IF_ERROR(CatchExceptions([&] {
@@ -111,6 +115,10 @@ void ModelRunner::WarmUp() {
   if (!sequence.cache || !Prefill({&sequence, PlanSlices(*plan).size()}).ok()) return;
   sequence.output.push_back(0);
   if (Decode({&sequence}, {}).ok()) CatchExceptions([] { SynchronizeCuda(); }).IgnoreError();
+}
+
+int64_t ModelRunner::device_memory_bytes() const {
+  return config_.device.is_cuda() ? CudaHeldBytes(config_.device) : 0;
 }
 
 bool ModelRunner::HasFailed() {

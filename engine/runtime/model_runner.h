@@ -42,6 +42,7 @@ class ModelRunner final : public BatchRunner {
   absl::StatusOr<at::Tensor> Decode(const std::vector<Sequence*>& batch,
                                     const UnreadTokens& unread) override;
   bool computes_ahead() const override { return config_.device.is_cuda(); }
+  int64_t device_memory_bytes() const override;
   bool HasFailed() override;
   void Forget(const Sequence* sequence) override { reading_.erase(sequence); }
 

@@ -90,6 +90,10 @@ PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* r, const Metri
       held_(r->AddGauge("windowkv_kv_held_bytes", "KV bytes held by what is running", model)),
       saved_now_(r->AddGauge("windowkv_kv_saved_now_bytes",
                              "KV bytes that compression saves for what is running", model)),
+      device_memory_(r->AddGauge("windowkv_device_memory_bytes",
+                                 "Memory of the CUDA device that the process holds, the KV pool "
+                                 "included; 0 on the processor",
+                                 model)),
       full_(r->AddCounters("windowkv_kv_full_bytes_total",
                            "KV bytes of prompts before compression, requests that ended well",
                            model)),
@@ -218,6 +222,7 @@ void PrometheusEngineMetrics::OnState(const State& state) {
   pool_utilization_.Set(total > 0 ? used / total : 0);
   full_equivalent_.Set(static_cast<double>(state.full_equivalent_bytes));
   held_.Set(static_cast<double>(state.held_bytes));
+  device_memory_.Set(static_cast<double>(state.device_memory_bytes));
   saved_now_.Set(
       static_cast<double>(std::max<int64_t>(state.full_equivalent_bytes - state.held_bytes, 0)));
 }

@@ -65,6 +65,7 @@ class PrometheusEngineMetrics final : public EngineMetrics {
   prometheus::Gauge& full_equivalent_;
   prometheus::Gauge& held_;
   prometheus::Gauge& saved_now_;
+  prometheus::Gauge& device_memory_;
   CounterFamily& full_;
   CounterFamily& saved_;
   HistogramFamily& kept_fraction_;

@@ -63,6 +63,7 @@ class TimedRunner final : public BatchRunner {
     return result;
   }
   bool computes_ahead() const override { return runner_->computes_ahead(); }
+  int64_t device_memory_bytes() const override { return runner_->device_memory_bytes(); }
   bool HasFailed() override { return runner_->HasFailed(); }
   void Forget(const Sequence* sequence) override { runner_->Forget(sequence); }
 

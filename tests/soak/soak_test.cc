@@ -19,6 +19,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/integration/metrics_page.h"
 #include "tests/integration/process_usage.h"
 #include "tests/integration/running_servers.h"
 #include "tests/soak/request_mix.h"
@@ -66,7 +67,18 @@ struct Usage {
   int64_t resident_bytes = 0;
   int threads = 0;
   int file_descriptors = 0;
+  int64_t device_bytes = 0;
 };
+
+// Of a generation server's metrics page.
+int64_t DeviceBytes(const RunningServer& server) {
+  const absl::StatusOr<std::string> page = ReadMetrics(server.http);
+  EXPECT_TRUE(page.ok()) << page.status();
+  const std::string name = "\nwindowkv_device_memory_bytes{";
+  const size_t at = page.ok() ? page->find(name) : std::string::npos;
+  if (at == std::string::npos) return -1;
+  return static_cast<int64_t>(std::stod(page->substr(page->find("} ", at) + 2)));
+}
 
 // Resident bytes per second, fitted by least squares.
 double ResidentSlope(const std::vector<Usage>& samples) {
@@ -121,9 +133,11 @@ class SoakTest : public ::testing::Test {
           "--max-preemptions", "1", "--slow-reader-timeout", "20s", "--log-level", "warning"}) {
       flags.emplace_back(flag);
     }
-    // On a GPU a sequence's tokens do not depend on the batch in float32.
     if (const char* device = std::getenv("WINDOWKV_TEST_DEVICE")) {
-      flags.insert(flags.end(), {"--device", device, "--dtype", "float32"});
+      flags.insert(flags.end(), {"--device", device});
+    }
+    if (const char* dtype = std::getenv("WINDOWKV_TEST_DTYPE")) {
+      flags.insert(flags.end(), {"--dtype", dtype});
     }
     return Started("windowkv-generation", flags, listen);
   }
@@ -280,6 +294,9 @@ TEST_F(SoakTest, ACrowdOfClientsLeavesNothingBehind) {
       usage[name].push_back({absl::ToDoubleSeconds(absl::Now() - start), ResidentBytes(pid),
                              Threads(pid), OpenFileDescriptors(pid)});
     }
+    for (const int i : {0, 1}) {
+      usage[absl::StrCat("generation ", i + 1)].back().device_bytes = DeviceBytes(backends_[i]);
+    }
   };
   sample();
   for (int part = 0; part < 4; ++part) {
@@ -292,6 +309,14 @@ TEST_F(SoakTest, ACrowdOfClientsLeavesNothingBehind) {
     std::cout << name << ": resident " << after.resident_bytes / 1e6 << " MB, "
               << ResidentSlope(samples) * 60 / 1e6 << " MB a minute; " << after.threads
               << " threads, " << after.file_descriptors << " file descriptors\n";
+    if (after.device_bytes > 0) {
+      std::cout << name << ": " << before.device_bytes / 1e6 << " MB of the device, "
+                << after.device_bytes / 1e6 << " MB at the end\n";
+    }
+    EXPECT_GE(before.device_bytes, 0) << name;
+    EXPECT_LE(static_cast<double>(after.device_bytes),
+              1.05 * static_cast<double>(before.device_bytes))
+        << name;
     // gRPC's threads and idle connections come and go; what grows passes this before long.
     EXPECT_LE(after.threads, before.threads + 8) << name;
     EXPECT_LE(after.file_descriptors, before.file_descriptors + 8) << name;

@@ -110,6 +110,7 @@ class FakeBatchRunner final : public BatchRunner {
   }
 
   bool computes_ahead() const override { return options_.computes_ahead; }
+  int64_t device_memory_bytes() const override { return 0; }
   bool HasFailed() override { return options_.has_failed && options_.has_failed(); }
   void Forget(const Sequence* sequence) override {}
 

@@ -128,7 +128,8 @@ TEST_F(PrometheusEngineMetricsTest, StateGivesTheGauges) {
                     .pool_bytes_total = 4000,
                     .pool_bytes_used = 1000,
                     .full_equivalent_bytes = 3000,
-                    .held_bytes = 800});
+                    .held_bytes = 800,
+                    .device_memory_bytes = 9000});
   EXPECT_EQ(Value("windowkv_requests_running"), 3);
   EXPECT_EQ(Value("windowkv_requests_waiting"), 5);
   EXPECT_EQ(Value("windowkv_requests_running_full_cache"), 2);
@@ -138,6 +139,7 @@ TEST_F(PrometheusEngineMetricsTest, StateGivesTheGauges) {
   EXPECT_EQ(Value("windowkv_kv_full_equivalent_bytes"), 3000);
   EXPECT_EQ(Value("windowkv_kv_held_bytes"), 800);
   EXPECT_EQ(Value("windowkv_kv_saved_now_bytes"), 2200);
+  EXPECT_EQ(Value("windowkv_device_memory_bytes"), 9000);
 }
 
 TEST_F(PrometheusEngineMetricsTest, TheModelStandsInLabels) {
