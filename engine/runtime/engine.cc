@@ -203,7 +203,7 @@ absl::StatusOr<ModelRunner::Config> MakeRunnerConfig(const EngineConfig& config,
   if (runner.kv_pool_bytes == 0 && !on_cuda) runner.kv_pool_bytes = int64_t{1} << 30;
   runner.block_size = config.block_size;
   runner.prefill_chunk = config.prefill_chunk;
-  if (runner.prefill_chunk == 0) runner.prefill_chunk = on_cuda ? 4096 : 512;
+  if (runner.prefill_chunk == 0) runner.prefill_chunk = on_cuda ? 2048 : 512;
   runner.num_threads = config.num_threads > 0
                            ? config.num_threads
                            : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));

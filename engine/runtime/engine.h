@@ -42,7 +42,7 @@ struct EngineConfig {
   int32_t max_preemptions = 0;  // of one request, for requests of higher priority; 0: off
   int32_t num_threads = 0;      // for the model's operations; 0: one per core
   int32_t tokenizer_threads = 1;
-  // Rows of one layer in a prefill slice; 0: 512 on the CPU, 4096 on a CUDA device, whose products
+  // Rows of one layer in a prefill slice; 0: 512 on the CPU, 2048 on a CUDA device, whose products
   // want many rows.
   int32_t prefill_chunk = 0;
   bool cuda_graphs = true;  // decode steps as one launch each

@@ -16,6 +16,10 @@ constexpr size_t kFullBatch = 32;
 // Shorter prompts pass one until it has waited this many times what it takes to read.
 constexpr double kPatience = 4;
 
+// Of the time that decoding takes: with what a step takes beside both, streams are at most half as
+// fast while prompts are read.
+constexpr double kReadingShare = 0.85;
+
 // With nobody decoding a step need only be short enough for arrivals and cancellations.
 constexpr absl::Duration kReadingAlone = absl::Milliseconds(25);
 
@@ -130,7 +134,7 @@ absl::Duration Scheduler::ReadingTime(size_t unread, size_t decoding) const {
   }
   // Many prompts behind few streams: a fuller decode batch is worth more than their pace.
   const double crowd = static_cast<double>(std::min(unread, kFullBatch));
-  return costs_.DecodeTime() * std::max(1.0, crowd / static_cast<double>(decoding));
+  return costs_.DecodeTime() * kReadingShare * std::max(1.0, crowd / static_cast<double>(decoding));
 }
 
 void Scheduler::PlanReading(absl::Duration now, Batch& batch) {

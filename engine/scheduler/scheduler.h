@@ -38,8 +38,8 @@ class Scheduler {
     int32_t max_running = 64;
     // Prompts read at once, each with its activations and one layer's keys and values.
     int32_t max_reading = 16;
-    // Of running sequences while prompts are read; 0: reading takes as long as decoding, and more
-    // only while more prompts wait than sequences decode.
+    // Of running sequences while prompts are read; 0: reading takes a little less than decoding,
+    // and more only while more prompts wait than sequences decode.
     absl::Duration target_itl = absl::ZeroDuration();
     absl::Duration ageing = absl::Seconds(10);
     absl::Duration overtaking = absl::Seconds(1);

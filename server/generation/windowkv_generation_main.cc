@@ -98,7 +98,7 @@ void AddCapacityFlags(CLI::App* app, EngineConfig* engine) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
   app->add_option("--prefill-chunk", engine->prefill_chunk,
                   "Prompt rows of one layer in a prefill slice, the least that is read between two "
-                  "decode steps; 0: 512 on the CPU, 4096 on a CUDA device")
+                  "decode steps; 0: 512 on the CPU, 2048 on a CUDA device")
       ->check(CLI::Range(0, 1 << 20));
 }
 

@@ -46,7 +46,7 @@ struct Options {
   std::string model;
   std::vector<std::string> only;
   int device = 0;
-  int prefill_chunk = 4096;
+  int prefill_chunk = 2048;
   std::vector<int> batches = {1, 4, 16, 64};
 };
 

@@ -97,7 +97,7 @@ TEST_F(SchedulerTest, ReadsOneSliceAStepUntilItKnowsWhatSlicesCost) {
 
 TEST_F(SchedulerTest, ReadsWhatTheTargetLeavesBesideADecodeStepButAtLeastOneSlice) {
   for (const auto& [target_ms, slices] : std::vector<std::pair<int, std::string>>{
-           {0, "b:5"}, {10, "b:5"}, {8, "b:3"}, {6, "b:1"}, {1, "b:1"}}) {
+           {0, "b:4"}, {10, "b:5"}, {8, "b:3"}, {6, "b:1"}, {1, "b:1"}}) {
     SCOPED_TRACE(target_ms);
     Scheduler scheduler = Make({.target_itl = absl::Milliseconds(target_ms)});
     scheduler.Add(MakeSequence("a", 1, {100}));
@@ -120,7 +120,7 @@ TEST_F(SchedulerTest, ManyPromptsBehindFewStreamsAreReadFasterThanStreamsDecode)
   for (const char* id : {"b", "c", "d"}) {
     scheduler.Add(MakeSequence(id, 1, std::vector<int64_t>(20, 100)));
   }
-  EXPECT_THAT(Reads(scheduler.Next(absl::ZeroDuration())), ElementsAre("b:15"));
+  EXPECT_THAT(Reads(scheduler.Next(absl::ZeroDuration())), ElementsAre("b:12"));
 }
 
 TEST_F(SchedulerTest, SlicesPerStepFollowTheMeasuredCost) {
