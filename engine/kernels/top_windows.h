@@ -23,8 +23,9 @@ struct WindowTopK {
   int32_t capacity = 0;      // no fewer than are kept, whatever the scores
 };
 
-// Takes windows by falling score, the lower index first on a tie and what is no number last, until
-// one costs more than is left of the budget; keeps their tokens and those that are always kept.
+// Takes windows by falling score, the lower index first on a tie and what is no number as -inf,
+// until one costs more than is left of the budget; keeps their tokens and those that are always
+// kept.
 // Each row has scores of its own; with windows of one token all rows keep equally many, else there
 // must be one. On CUDA nothing waits for the device.
 //   scores: [rows, ceil(scored_tokens / window_size)] float32, contiguous

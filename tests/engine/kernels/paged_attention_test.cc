@@ -133,7 +133,7 @@ class PagedAttentionTest : public KernelTest {
 TEST_P(PagedAttentionTest, EqualsDenseAttentionOverTheGatheredCache) {
   const std::vector<int64_t> block_sizes = {8, 16, 32};
   size_t next = 0;
-  for (const int64_t head_dim : {8, 16, 24, 64, 80, 128}) {
+  for (const int64_t head_dim : {8, 16, 24, 64, 80, 128, 256}) {
     for (const int64_t group : {1, 2, 3, 4, 5, 7, 8}) {
       ExpectAttends({2, group, head_dim, block_sizes[next++ % 3]});
     }
@@ -145,6 +145,17 @@ TEST_P(PagedAttentionTest, BlockSizesAndHeadCountsMayBeOdd) {
     ExpectAttends({1, 3, 20, block_size});
     ExpectAttends({3, 2, 33, block_size});
   }
+}
+
+// As the rows are that fill up a captured step's batch.
+TEST_P(PagedAttentionTest, RowsWithoutTokensLeaveTheOthersAsTheyAre) {
+  const Shape shape = {2, 4, 64, 16};
+  Cache cache = MakeCache(shape, {40, 700});
+  const at::Tensor q = Random({4, 2 * 4 * 64});
+  const at::Tensor expected = Expected(q.slice(0, 0, 2), cache, shape, 0.1);
+  cache.lengths.insert(cache.lengths.end(), 2, 0);
+  cache.blocks.resize(4);
+  ExpectClose(Attend(q, cache, shape, 0.1f).slice(0, 0, 2), expected, 5e-6);
 }
 
 TEST_P(PagedAttentionTest, OneLargeScoreTakesAllTheWeight) {
