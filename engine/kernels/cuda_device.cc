@@ -36,6 +36,10 @@ CudaMark MarkCuda() {
   return event;
 }
 
+void WaitForCuda(const CudaMark& mark) {
+  static_cast<const at::cuda::CUDAEvent*>(mark.get())->synchronize();
+}
+
 absl::Duration CudaTimeBetween(const CudaMark& start, const CudaMark& end) {
   const auto* from = static_cast<const at::cuda::CUDAEvent*>(start.get());
   const auto* to = static_cast<const at::cuda::CUDAEvent*>(end.get());

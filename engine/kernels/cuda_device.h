@@ -27,6 +27,8 @@ void SynchronizeCuda();
 // A place in what the calling thread has started.
 using CudaMark = std::shared_ptr<void>;
 CudaMark MarkCuda();
+// Waits until the device has come there.
+void WaitForCuda(const CudaMark& mark);
 // Waits for both.
 absl::Duration CudaTimeBetween(const CudaMark& start, const CudaMark& end);
 
@@ -41,7 +43,8 @@ struct CudaMemory {
   int64_t peak_bytes = 0;
 };
 CudaMemory CudaDeviceMemory(at::Device device);
-// Held by LibTorch for this process: tensors, and what it keeps for later ones. Asks no driver.
+// Held by LibTorch for this process: tensors, and what it keeps for later ones; not the CUDA
+// context and the libraries' own. Asks no driver.
 int64_t CudaHeldBytes(at::Device device);
 void ResetCudaPeak(at::Device device);
 

@@ -66,6 +66,7 @@ int CudaDeviceCount() { return 0; }
 void UseCudaDevice(at::Device) { Missing(); }
 void SynchronizeCuda() { Missing(); }
 CudaMark MarkCuda() { Missing(); }
+void WaitForCuda(const CudaMark&) { Missing(); }
 absl::Duration CudaTimeBetween(const CudaMark&, const CudaMark&) { Missing(); }
 int CudaMultiprocessors() { Missing(); }
 CudaMemory CudaDeviceMemory(at::Device) { Missing(); }

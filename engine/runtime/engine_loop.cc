@@ -45,6 +45,7 @@ void EngineLoop::FailWork(const Sequence* sequence, const absl::Status& status) 
 
 bool EngineLoop::DeviceFailed(const absl::Status& status) {
   if (!runner_->HasFailed()) return false;
+  failed_ = true;
   const absl::Status failure = Annotate(status, "the device has failed");
   {
     std::lock_guard<std::mutex> lock(mu_);
@@ -77,6 +78,7 @@ void EngineLoop::Run() {
     EndCancelledAndExpired();
     // Who is put back computes again what has been read, and nothing else.
     if (config_.scheduler.max_preemptions > 0 && scheduler_.waiting() > 0) TakeUnread();
+    if (failed_) continue;  // what is left ends with the next news
     const Batch batch = scheduler_.Next(MonotonicNow());
     // What is still to be taken may end a sequence and make room for another.
     has_work = !batch.empty() || unread_;
@@ -155,6 +157,7 @@ void EngineLoop::Step(const Batch& batch) {
   const int32_t decoded = RunDecode(batch.decode);
   // Tokens do not wait behind a prompt's slices.
   if (!batch.prefill.empty()) TakeUnread();
+  if (failed_) return;
   // Whoever is read is not decoded: what ends above leaves the rest of the batch alone.
   for (const PrefillWork& work : batch.prefill) RunPrefill(work);
   metrics_->OnStep(decoded, token_layers, MonotonicNow() - start);
@@ -214,7 +217,7 @@ int32_t EngineLoop::RunDecode(std::vector<Sequence*> batch) {
   const auto has_ended = [this](const Sequence* sequence) { return !outputs_.contains(sequence); };
   if (must_read || batch.empty()) TakeUnread();
   std::erase_if(batch, has_ended);
-  if (batch.empty()) return 0;
+  if (batch.empty() || failed_) return 0;
   std::optional<UnreadStep> before = std::exchange(unread_, std::nullopt);
   const absl::Status started = StartDecode(batch, before);
   if (before) Take(*std::move(before));

@@ -113,6 +113,7 @@ class EngineLoop {
   // after the next step has been started.
   std::optional<UnreadStep> unread_;
   absl::Duration last_take_;  // MonotonicNow() when tokens were last handed out
+  bool failed_ = false;       // the device has: nothing is started on it any more
   // Whose ids step_ids_ has; none after one of them has ended.
   std::vector<const Sequence*> step_;
 

@@ -171,6 +171,8 @@ absl::StatusOr<at::Tensor> ModelRunner::Decode(const std::vector<Sequence*>& bat
   at::Tensor logits;
   const absl::Status status = CatchExceptions([&] {
     c10::InferenceMode guard;
+    // Steps whose tokens nobody reads, since they are known, must not pile up on the device.
+    if (steps_[0]) WaitForCuda(steps_[0]);
     std::vector<DecodeRow> rows;
     rows.reserve(batch.size());
     for (size_t i = 0; i < batch.size(); ++i) {
@@ -182,6 +184,9 @@ absl::StatusOr<at::Tensor> ModelRunner::Decode(const std::vector<Sequence*>& bat
                       .unread_row = row});
     }
     logits = model_.Decode(rows, store_, unread.ids);
+    if (config_.device.is_cuda()) {
+      steps_[0] = std::exchange(steps_[1], MarkCuda());
+    }
   });
   for (Sequence* sequence : batch) {
     if (status.ok()) {

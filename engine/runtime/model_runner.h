@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/kernels/cuda_device.h"
 #include "engine/kv_cache/kv_cache_store.h"
 #include "engine/model/llama_model.h"
 #include "engine/runtime/batch_runner.h"
@@ -63,6 +64,8 @@ class ModelRunner final : public BatchRunner {
   LlamaModel model_;
   KvCacheStore store_;
   std::unordered_map<const Sequence*, Reading> reading_;
+  // On CUDA: behind the last two decode steps, the older one first.
+  CudaMark steps_[2];
 };
 
 }  // namespace windowkv

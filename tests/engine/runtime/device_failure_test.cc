@@ -27,18 +27,19 @@ class DeviceFailureTest : public ::testing::Test {
     config.model_dir = dir_;
     config.model = *LoadLlamaConfig(dir_);
     config.device = at::Device(at::kCUDA, 0);
-    config.kv_pool_bytes = int64_t{64} << 20;
+    config.kv_pool_bytes = int64_t{512} << 20;  // all of them at once
     EngineLoop::Config loop;
     loop.num_layers = config.model.num_layers;
     loop_ = std::make_unique<EngineLoop>(loop, *ModelRunner::Create(config), &tokenizer_, &queue_,
                                          &metrics_);
   }
 
-  std::shared_ptr<TokenStream> Add(std::vector<int32_t> prompt) {
+  std::shared_ptr<TokenStream> Add(std::vector<int32_t> prompt, float presence_penalty = 0) {
     constexpr int32_t kManyTokens = 4000;
     EXPECT_TRUE(queue_.Enter(0).ok());
     std::unique_ptr<Sequence> sequence =
         testing::MakeLoopSequence(*loop_, "", std::move(prompt), kManyTokens);
+    sequence->sampling.presence_penalty = presence_penalty;
     std::shared_ptr<TokenStream> stream = sequence->stream;
     loop_->Add(std::move(sequence));
     return stream;
@@ -61,13 +62,15 @@ class DeviceFailureTest : public ::testing::Test {
 
 TEST_F(DeviceFailureTest, AnErrorOfAKernelEndsEveryRequestAndThoseThatComeLater) {
   const auto running = Add({10, 11, 12});
+  // Its steps must wait for the tokens of those before them, which never come.
+  const auto penalised = Add({14, 15}, /*presence_penalty=*/1);
   StreamEvent event;
   do {
     event = *running->Next();
   } while (!std::holds_alternative<ChunkEvent>(event));
   EXPECT_TRUE(loop_->device_status().ok());
   const auto impossible = Add({1 << 30});  // no row of the embedding: a kernel fails
-  for (const auto& stream : {impossible, running, Add({13})}) {
+  for (const auto& stream : {impossible, running, penalised, Add({13})}) {
     const absl::Status status = EndOf(*stream);
     EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
     EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("the device has failed"));
