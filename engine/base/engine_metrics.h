@@ -62,8 +62,8 @@ class EngineMetrics {
     // What the running sequences' caches would hold now without compression.
     int64_t full_equivalent_bytes = 0;
     int64_t held_bytes = 0;
-    // What the process holds of a CUDA device: the pool, weights, activations, and memory kept for
-    // later ones. 0 on the processor.
+    // What LibTorch holds of a CUDA device: the pool, weights, activations, and memory kept for
+    // later ones; not the CUDA context and the libraries' own. 0 on the processor.
     int64_t device_memory_bytes = 0;
   };
   virtual void OnState(const State& state) = 0;

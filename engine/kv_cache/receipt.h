@@ -25,7 +25,7 @@ struct Receipt {
   std::vector<Group> groups;
   int64_t bytes_full = 0;          // the prompt without compression, in whole blocks
   int64_t bytes_kept = 0;          // blocks held after compression
-  int64_t bytes_prefill_peak = 0;  // kept blocks plus one layer's scratch, at most
+  int64_t bytes_prefill_peak = 0;  // blocks taken plus one layer's scratch, at most
   TaskVerdict task;
   std::optional<Strategy> strategy;
   absl::Duration selection_time;

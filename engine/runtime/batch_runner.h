@@ -56,7 +56,7 @@ class BatchRunner {
   // next step has been started.
   virtual bool computes_ahead() const = 0;
 
-  // What the process holds of a CUDA device's memory; 0 where there is none.
+  // What LibTorch holds of a CUDA device's memory; 0 where there is none.
   virtual int64_t device_memory_bytes() const = 0;
 
   // Asked after an error: whether the device has failed for good, so that nothing that it still

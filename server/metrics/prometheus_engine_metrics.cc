@@ -91,8 +91,8 @@ PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* r, const Metri
       saved_now_(r->AddGauge("windowkv_kv_saved_now_bytes",
                              "KV bytes that compression saves for what is running", model)),
       device_memory_(r->AddGauge("windowkv_device_memory_bytes",
-                                 "Memory of the CUDA device that the process holds, the KV pool "
-                                 "included; 0 on the processor",
+                                 "Memory of the CUDA device for the KV pool, weights and "
+                                 "activations, without CUDA's own; 0 on the processor",
                                  model)),
       full_(r->AddCounters("windowkv_kv_full_bytes_total",
                            "KV bytes of prompts before compression, requests that ended well",
@@ -105,9 +105,11 @@ PrometheusEngineMetrics::PrometheusEngineMetrics(MetricsRegistry* r, const Metri
       prefill_peak_(r->AddHistogram("windowkv_prefill_peak_bytes",
                                     "Most KV bytes alive at once while a prompt was read",
                                     ByteBounds(), model)),
-      selection_(r->AddHistogram("windowkv_selection_seconds",
-                                 "Scoring, selecting and copying survivors, all layers of a prompt",
-                                 LatencyBounds(), model)),
+      selection_(
+          r->AddHistogram("windowkv_selection_seconds",
+                          "Scoring, selecting and copying survivors, all layers of a prompt; "
+                          "on a GPU, its own time",
+                          LatencyBounds(), model)),
       kept_everything_(r->AddCounter("windowkv_compression_kept_everything_total",
                                      "Requests that asked for compression and kept every token",
                                      model)),

@@ -12,7 +12,7 @@
 
 namespace windowkv::bench {
 
-// What a runner's own work took.
+// What a runner's own work took; of a decode step that is computed ahead, only starting it.
 struct RunnerTimes {
   absl::Duration total;
   absl::Duration longest_slice;  // mean of the slices read together

@@ -14,6 +14,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -69,6 +70,15 @@ struct Usage {
   int file_descriptors = 0;
   int64_t device_bytes = 0;
 };
+
+// What the allocator of a device may add after a third of the test: a segment of large tensors, for
+// a mix of prompts that had not come together before.
+constexpr int64_t kDeviceGrowth = int64_t{20} << 20;
+
+bool OnCuda() {
+  const char* device = std::getenv("WINDOWKV_TEST_DEVICE");
+  return device != nullptr && std::string_view(device).starts_with("cuda");
+}
 
 // Of a generation server's metrics page.
 int64_t DeviceBytes(const RunningServer& server) {
@@ -133,11 +143,9 @@ class SoakTest : public ::testing::Test {
           "--max-preemptions", "1", "--slow-reader-timeout", "20s", "--log-level", "warning"}) {
       flags.emplace_back(flag);
     }
+    // On a GPU only in float32 a sequence's tokens do not depend on the batch.
     if (const char* device = std::getenv("WINDOWKV_TEST_DEVICE")) {
-      flags.insert(flags.end(), {"--device", device});
-    }
-    if (const char* dtype = std::getenv("WINDOWKV_TEST_DTYPE")) {
-      flags.insert(flags.end(), {"--dtype", dtype});
+      flags.insert(flags.end(), {"--device", device, "--dtype", "float32"});
     }
     return Started("windowkv-generation", flags, listen);
   }
@@ -309,16 +317,19 @@ TEST_F(SoakTest, ACrowdOfClientsLeavesNothingBehind) {
     std::cout << name << ": resident " << after.resident_bytes / 1e6 << " MB, "
               << ResidentSlope(samples) * 60 / 1e6 << " MB a minute; " << after.threads
               << " threads, " << after.file_descriptors << " file descriptors\n";
-    if (after.device_bytes > 0) {
-      std::cout << name << ": " << before.device_bytes / 1e6 << " MB of the device, "
-                << after.device_bytes / 1e6 << " MB at the end\n";
+    const bool on_device = name.starts_with("generation") && OnCuda();
+    if (on_device) {
+      std::cout << name << ": of the device";
+      for (const Usage& sample : samples) std::cout << " " << sample.device_bytes / 1e6;
+      std::cout << " MB\n";
     }
-    EXPECT_GE(before.device_bytes, 0) << name;
-    EXPECT_LE(static_cast<double>(after.device_bytes),
-              1.05 * static_cast<double>(before.device_bytes))
+    EXPECT_EQ(after.device_bytes > 0, on_device) << name;
+    EXPECT_LE(after.device_bytes - before.device_bytes, kDeviceGrowth) << name;
+    // gRPC's threads, as many as there are processors or more, and idle connections come and go;
+    // what grows passes this before long.
+    EXPECT_LE(after.threads,
+              before.threads + 4 * static_cast<int>(std::thread::hardware_concurrency()))
         << name;
-    // gRPC's threads and idle connections come and go; what grows passes this before long.
-    EXPECT_LE(after.threads, before.threads + 8) << name;
     EXPECT_LE(after.file_descriptors, before.file_descriptors + 8) << name;
     EXPECT_LE(static_cast<double>(after.resident_bytes - before.resident_bytes),
               4e6 + 0.05 * static_cast<double>(before.resident_bytes))
