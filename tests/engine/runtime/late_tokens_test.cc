@@ -90,6 +90,14 @@ class LateTokensTest : public LoopTest {
     EXPECT_EQ(loop_->available_blocks(), 1024);
     return reads;
   }
+
+  // Counts the steps of each request.
+  static auto Counting(std::map<std::string, int>& steps) {
+    return [&steps](const std::vector<Sequence*>& batch) {
+      for (const Sequence* sequence : batch) ++steps[sequence->request_id];
+      return absl::OkStatus();
+    };
+  }
 };
 
 TEST_F(LateTokensTest, RequestsOfEveryKindGetWhatTheyGetWhenNothingIsStartedAhead) {
@@ -151,10 +159,7 @@ TEST_F(LateTokensTest, APenalisedRequestTakesInOnlyTokensThatHaveBeenRead) {
 TEST_F(LateTokensTest, NoStepIsStartedForATokenPastMaxTokens) {
   FakeBatchRunner::Options options = Ahead();
   std::map<std::string, int> steps;
-  options.on_decode = [&](const std::vector<Sequence*>& batch) {
-    for (const Sequence* sequence : batch) ++steps[sequence->request_id];
-    return absl::OkStatus();
-  };
+  options.on_decode = Counting(steps);
   Start(options);
   std::vector<std::shared_ptr<TokenStream>> streams;
   for (const int32_t tokens : {1, 2, 3, 9, 9, 20}) {
@@ -168,10 +173,7 @@ TEST_F(LateTokensTest, NoStepIsStartedForATokenPastMaxTokens) {
 TEST_F(LateTokensTest, ATokenThatEndsARequestIsItsLastThoughAnotherStepWasStarted) {
   FakeBatchRunner::Options options = Ahead();
   std::map<std::string, int> steps;
-  options.on_decode = [&](const std::vector<Sequence*>& batch) {
-    for (const Sequence* sequence : batch) ++steps[sequence->request_id];
-    return absl::OkStatus();
-  };
+  options.on_decode = Counting(steps);
   Start(options);
   auto sequence = MakeSequence("ends", {1, 2}, 30);
   sequence->sampling.stop_token_ids = {Expected({1, 2}, 30)[5]};
