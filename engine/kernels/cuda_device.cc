@@ -43,7 +43,7 @@ void WaitForCuda(const CudaMark& mark) {
 absl::Duration CudaTimeBetween(const CudaMark& start, const CudaMark& end) {
   const auto* from = static_cast<const at::cuda::CUDAEvent*>(start.get());
   const auto* to = static_cast<const at::cuda::CUDAEvent*>(end.get());
-  to->synchronize();
+  WaitForCuda(end);
   return absl::Milliseconds(from->elapsed_time(*to));
 }
 
