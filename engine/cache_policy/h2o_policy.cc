@@ -21,8 +21,9 @@ class H2o final : public Policy {
     return EqualBudgets(std::min(config.budget_tokens, prompt_tokens), num_layers, 1);
   }
 
-  at::Tensor Observe(const CacheConfig& config, const LayerAttention& attention) const override {
-    return AddHeads(attention.key_mass, attention.k.size(1));
+  ObservedScores Observe(const CacheConfig& config,
+                         const LayerAttention& attention) const override {
+    return {AddHeads(attention.key_mass, attention.k.size(1))};
   }
 
  private:

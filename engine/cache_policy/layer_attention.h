@@ -14,6 +14,12 @@ struct LayerAttention {
   float scale = 0;      // of the products of queries and keys
 };
 
+// What each window or token of a prompt is worth, by one layer's attention.
+struct ObservedScores {
+  at::Tensor values;  // [1 or num_kv_heads, windows or tokens] float32, where the attention is;
+                      // higher is more worth keeping
+};
+
 }  // namespace windowkv
 
 #endif  // WINDOWKV_ENGINE_CACHE_POLICY_LAYER_ATTENTION_H_

@@ -16,17 +16,17 @@ int32_t Policy::MaxKept(const CacheConfig& config, int32_t budget, int32_t promp
   return std::min(budget, prompt_tokens);
 }
 
-at::Tensor Policy::Observe(const CacheConfig& config, const LayerAttention& attention) const {
-  return NoScores(attention.k.device());
+ObservedScores Policy::Observe(const CacheConfig& config, const LayerAttention& attention) const {
+  return {NoScores(attention.k.device())};
 }
 
 KeptPositions Policy::Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
-                             const at::Tensor& scores) const {
+                             const ObservedScores& scores) const {
   WindowTopK wanted = MustSelect(config, budget, prompt_tokens)
                           ? Choose(config, budget, prompt_tokens)
                           : KeepOnly({{0, prompt_tokens}}, prompt_tokens);
   wanted.capacity = MaxKept(config, budget, prompt_tokens);
-  return TopWindows(wanted, scores);
+  return TopWindows(wanted, scores.values);
 }
 
 std::vector<const Policy*> AllPolicies() {

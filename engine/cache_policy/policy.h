@@ -12,13 +12,10 @@
 #include "engine/cache_policy/layer_groups.h"
 #include "engine/cache_policy/token_ranges.h"
 
-namespace at {
-class Tensor;
-}
-
 namespace windowkv {
 
 struct LayerAttention;  // layer_attention.h: a layer's keys and queries
+struct ObservedScores;  // layer_attention.h: what a policy makes of them
 struct WindowTopK;      // kernels/top_windows.h: what is kept, but for the scores
 struct KeptPositions;   // kernels/kept_positions.h: what is kept
 
@@ -52,14 +49,13 @@ class Policy {
   // The most tokens that Select can keep, whatever the scores; what admission counts with.
   virtual int32_t MaxKept(const CacheConfig& config, int32_t budget, int32_t prompt_tokens) const;
 
-  // After a layer's attention, when it must select: what each window or token is worth, higher is
-  // more worth keeping. [1 or num_kv_heads, windows or tokens] float32, where the attention is.
-  virtual at::Tensor Observe(const CacheConfig& config, const LayerAttention& attention) const;
+  // After a layer's attention, when it must select.
+  virtual ObservedScores Observe(const CacheConfig& config, const LayerAttention& attention) const;
 
   // What the layers of a group keep: the whole prompt, and no scores are wanted (NoScores), when
   // MustSelect is false. On CUDA nothing waits for the device.
   KeptPositions Select(const CacheConfig& config, int32_t budget, int32_t prompt_tokens,
-                       const at::Tensor& scores) const;
+                       const ObservedScores& scores) const;
 
  private:
   // Where something must go.

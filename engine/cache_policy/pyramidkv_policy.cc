@@ -1,3 +1,4 @@
+#include "engine/cache_policy/layer_attention.h"
 #include "engine/cache_policy/policy.h"
 #include "engine/cache_policy/token_selection.h"
 
@@ -23,8 +24,9 @@ class PyramidKv final : public Policy {
     return PyramidBudgets(config, /*shared_layers=*/1, num_layers, prompt_tokens);
   }
 
-  at::Tensor Observe(const CacheConfig& config, const LayerAttention& attention) const override {
-    return PooledTokenScores(attention);
+  ObservedScores Observe(const CacheConfig& config,
+                         const LayerAttention& attention) const override {
+    return {PooledTokenScores(attention)};
   }
 
  private:

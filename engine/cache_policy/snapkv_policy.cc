@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "engine/cache_policy/layer_attention.h"
 #include "engine/cache_policy/policy.h"
 #include "engine/cache_policy/token_selection.h"
 
@@ -22,8 +23,9 @@ class SnapKv final : public Policy {
     return EqualBudgets(std::min(config.budget_tokens, prompt_tokens), num_layers, 1);
   }
 
-  at::Tensor Observe(const CacheConfig& config, const LayerAttention& attention) const override {
-    return PooledTokenScores(attention);
+  ObservedScores Observe(const CacheConfig& config,
+                         const LayerAttention& attention) const override {
+    return {PooledTokenScores(attention)};
   }
 
  private:

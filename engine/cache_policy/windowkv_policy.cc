@@ -40,11 +40,12 @@ class WindowKv final : public Policy {
     return MaxWindowTokens(config, budget, prompt_tokens);
   }
 
-  at::Tensor Observe(const CacheConfig& config, const LayerAttention& attention) const override {
+  ObservedScores Observe(const CacheConfig& config,
+                         const LayerAttention& attention) const override {
     const auto reduction =
         config.strategy == Strategy::kMean ? WindowReduction::kMean : WindowReduction::kTopHalfMean;
-    return WindowScores(TokenScores(attention.last_q, attention.k, attention.scale),
-                        config.window_size, reduction);
+    return {WindowScores(TokenScores(attention.last_q, attention.k, attention.scale),
+                         config.window_size, reduction)};
   }
 
  private:

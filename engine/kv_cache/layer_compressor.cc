@@ -17,9 +17,9 @@ KeptPositions Select(const LayerScratch& scratch, const LayerGroup& group, float
   const int32_t tokens = cache.prompt_tokens();
   const LayerAttention attention{scratch.k, scratch.observation_q, scratch.key_mass,
                                  attention_scale};
-  const at::Tensor scores = policy.MustSelect(config, group.budget_tokens, tokens)
-                                ? policy.Observe(config, attention)
-                                : NoScores(scratch.k.device());
+  const ObservedScores scores = policy.MustSelect(config, group.budget_tokens, tokens)
+                                    ? policy.Observe(config, attention)
+                                    : ObservedScores{NoScores(scratch.k.device())};
   return policy.Select(config, group.budget_tokens, tokens, scores);
 }
 

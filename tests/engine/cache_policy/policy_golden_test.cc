@@ -61,7 +61,7 @@ at::Tensor Observe(const json& test, const CacheConfig& config) {
     RowLogSumExp(q, attention.k, attention.scale, logsumexp);
     KeyMass(q, attention.k, logsumexp, attention.scale, attention.key_mass);
   }
-  return policy.Observe(config, attention);
+  return policy.Observe(config, attention).values;
 }
 
 std::vector<int32_t> LayerBudgets(const std::vector<LayerGroup>& groups) {

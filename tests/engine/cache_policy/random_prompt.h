@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/cache_policy/cache_config.h"
+#include "engine/cache_policy/layer_attention.h"
 #include "engine/cache_policy/policy.h"
 #include "engine/cache_policy/read_kept.h"
 #include "engine/kernels/top_windows.h"
@@ -140,7 +141,7 @@ inline KeptTokens Selected(const CacheConfig& config, int32_t budget, int32_t pr
   const Policy& policy = PolicyOf(config.policy);
   const bool must_select = policy.MustSelect(config, budget, prompt_tokens);
   return ReadKept({policy.Select(config, budget, prompt_tokens,
-                                 must_select ? scores : NoScores(scores.device()))})
+                                 {must_select ? scores : NoScores(scores.device())})})
       .front();
 }
 
