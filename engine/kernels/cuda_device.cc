@@ -1,7 +1,6 @@
 #include "engine/kernels/cuda_device.h"
 
 #include <ATen/Context.h>
-#include <ATen/cuda/CUDAEvent.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
@@ -29,23 +28,6 @@ void UseCudaDevice(at::Device device) {
 }
 
 void SynchronizeCuda() { c10::cuda::getCurrentCUDAStream().synchronize(); }
-
-CudaMark MarkCuda() {
-  auto event = std::make_shared<at::cuda::CUDAEvent>(cudaEventDefault);
-  event->record();
-  return event;
-}
-
-void WaitForCuda(const CudaMark& mark) {
-  static_cast<const at::cuda::CUDAEvent*>(mark.get())->synchronize();
-}
-
-absl::Duration CudaTimeBetween(const CudaMark& start, const CudaMark& end) {
-  const auto* from = static_cast<const at::cuda::CUDAEvent*>(start.get());
-  const auto* to = static_cast<const at::cuda::CUDAEvent*>(end.get());
-  WaitForCuda(end);
-  return absl::Milliseconds(from->elapsed_time(*to));
-}
 
 int CudaMultiprocessors() {
   static const int count = [] {

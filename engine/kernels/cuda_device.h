@@ -4,10 +4,7 @@
 #include <c10/core/Device.h>
 
 #include <cstdint>
-#include <memory>
 #include <string>
-
-#include "absl/time/time.h"
 
 namespace windowkv {
 
@@ -23,14 +20,6 @@ void UseCudaDevice(at::Device device);
 
 // Waits for what the calling thread has started. Throws what a kernel has failed with.
 void SynchronizeCuda();
-
-// A place in what the calling thread has started.
-using CudaMark = std::shared_ptr<void>;
-CudaMark MarkCuda();
-// Waits until the device has come there.
-void WaitForCuda(const CudaMark& mark);
-// Waits for both.
-absl::Duration CudaTimeBetween(const CudaMark& start, const CudaMark& end);
 
 // Of the calling thread's device.
 int CudaMultiprocessors();

@@ -1,7 +1,8 @@
 #include "engine/kernels/host_copy.h"
 
 #include <ATen/ops/empty.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include "engine/kernels/device_mark.h"
 
 namespace windowkv {
 
@@ -10,10 +11,7 @@ HostCopy::HostCopy(const at::Tensor& source)
                       at::TensorOptions(source.scalar_type()).pinned_memory(!source.is_cpu()))) {
   // The allocator of pinned memory knows of the copy and gives the memory to nobody before its end.
   host_.copy_(source, /*non_blocking=*/true);
-  if (source.is_cpu()) return;
-  const c10::impl::VirtualGuardImpl device(source.device().type());
-  arrived_.emplace(source.device().type());
-  arrived_->record(device.getStream(source.device()));
+  if (!source.is_cpu()) arrived_ = MarkDevice(source.device());
 }
 
 const at::Tensor& HostCopy::Wait() const {

@@ -65,9 +65,6 @@ bool HasPagedAttentionCuda(int64_t, at::ScalarType) { return false; }
 int CudaDeviceCount() { return 0; }
 void UseCudaDevice(at::Device) { Missing(); }
 void SynchronizeCuda() { Missing(); }
-CudaMark MarkCuda() { Missing(); }
-void WaitForCuda(const CudaMark&) { Missing(); }
-absl::Duration CudaTimeBetween(const CudaMark&, const CudaMark&) { Missing(); }
 int CudaMultiprocessors() { Missing(); }
 CudaMemory CudaDeviceMemory(at::Device) { Missing(); }
 int64_t CudaHeldBytes(at::Device) { Missing(); }

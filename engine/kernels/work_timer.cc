@@ -1,12 +1,15 @@
 #include "engine/kernels/work_timer.h"
 
+#include <cstddef>
+
 #include "engine/base/monotonic_clock.h"
+#include "engine/kernels/device_mark.h"
 
 namespace windowkv {
 
 void WorkTimer::Start(at::Device device) {
   if (device.is_cuda()) {
-    marks_.emplace_back(MarkCuda(), CudaMark{});
+    marks_.push_back(MarkDevice(device));
   } else {
     start_ = MonotonicNow();
   }
@@ -14,7 +17,7 @@ void WorkTimer::Start(at::Device device) {
 
 void WorkTimer::Stop(at::Device device) {
   if (device.is_cuda()) {
-    marks_.back().second = MarkCuda();
+    marks_.push_back(MarkDevice(device));
   } else {
     total_ += MonotonicNow() - start_;
   }
@@ -22,7 +25,10 @@ void WorkTimer::Stop(at::Device device) {
 
 absl::Duration WorkTimer::Total() const {
   absl::Duration total = total_;
-  for (const auto& [start, end] : marks_) total += CudaTimeBetween(start, end);
+  for (size_t i = 0; i + 1 < marks_.size(); i += 2) {
+    marks_[i + 1].synchronize();
+    total += absl::Milliseconds(marks_[i].elapsedTime(marks_[i + 1]));
+  }
   return total;
 }
 

@@ -2,12 +2,11 @@
 #define WINDOWKV_ENGINE_KERNELS_WORK_TIMER_H_
 
 #include <c10/core/Device.h>
+#include <c10/core/Event.h>
 
-#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
-#include "engine/kernels/cuda_device.h"
 
 namespace windowkv {
 
@@ -23,7 +22,7 @@ class WorkTimer {
  private:
   absl::Duration start_;
   absl::Duration total_;
-  std::vector<std::pair<CudaMark, CudaMark>> marks_;  // where a part starts and ends
+  std::vector<c10::Event> marks_;  // where a part starts, and where it ends
 };
 
 }  // namespace windowkv

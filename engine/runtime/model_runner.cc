@@ -10,6 +10,7 @@
 #include "engine/base/catch_exceptions.h"
 #include "engine/base/status.h"
 #include "engine/kernels/cuda_device.h"
+#include "engine/kernels/device_mark.h"
 #include "engine/kernels/kernel_threads.h"
 #include "engine/kernels/paged_attention.h"
 
@@ -172,7 +173,7 @@ absl::StatusOr<at::Tensor> ModelRunner::Decode(const std::vector<Sequence*>& bat
   const absl::Status status = CatchExceptions([&] {
     c10::InferenceMode guard;
     // Steps whose tokens nobody reads, since they are known, must not pile up on the device.
-    if (steps_[0]) WaitForCuda(steps_[0]);
+    if (steps_[0]) steps_[0]->synchronize();
     std::vector<DecodeRow> rows;
     rows.reserve(batch.size());
     for (size_t i = 0; i < batch.size(); ++i) {
@@ -185,7 +186,7 @@ absl::StatusOr<at::Tensor> ModelRunner::Decode(const std::vector<Sequence*>& bat
     }
     logits = model_.Decode(rows, store_, unread.ids);
     if (config_.device.is_cuda()) {
-      steps_[0] = std::exchange(steps_[1], MarkCuda());
+      steps_[0] = std::exchange(steps_[1], MarkDevice(config_.device));
     }
   });
   for (Sequence* sequence : batch) {

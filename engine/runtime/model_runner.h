@@ -1,6 +1,8 @@
 #ifndef WINDOWKV_ENGINE_RUNTIME_MODEL_RUNNER_H_
 #define WINDOWKV_ENGINE_RUNTIME_MODEL_RUNNER_H_
 
+#include <c10/core/Event.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,7 +11,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "engine/kernels/cuda_device.h"
 #include "engine/kv_cache/kv_cache_store.h"
 #include "engine/model/llama_model.h"
 #include "engine/runtime/batch_runner.h"
@@ -65,7 +66,7 @@ class ModelRunner final : public BatchRunner {
   KvCacheStore store_;
   std::unordered_map<const Sequence*, Reading> reading_;
   // On CUDA: behind the last two decode steps, the older one first.
-  CudaMark steps_[2];
+  std::optional<c10::Event> steps_[2];
 };
 
 }  // namespace windowkv
