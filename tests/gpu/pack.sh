@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 out=$1
 shift
 programs=("$@")
-((${#programs[@]})) || programs=(kernels_test llama_model_test policy_decode_test engine_test cache_policies_test device_failure_test cuda_bench)
+((${#programs[@]})) || programs=(kernels_test llama_model_test policy_decode_test engine_test cache_policies_test kv_cache_test device_failure_test cuda_bench)
 rm -rf "$out"
 mkdir -p "$out/bin" "$out/lib"
 for program in "${programs[@]}"; do
