@@ -77,7 +77,7 @@ void EngineLoop::Run() {
     Beat();
     EndCancelledAndExpired();
     // Who is put back computes again what has been read, and nothing else.
-    if (config_.scheduler.max_preemptions > 0 && scheduler_.waiting() > 0) TakeUnread();
+    if (scheduler_.MayPreempt()) TakeUnread();
     if (failed_) continue;  // what is left ends with the next news
     const Batch batch = scheduler_.Next(MonotonicNow());
     // What is still to be taken may end a sequence and make room for another.

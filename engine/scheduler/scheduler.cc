@@ -85,12 +85,24 @@ bool Scheduler::HasPlace() const {
   return std::count_if(running_.begin(), running_.end(), is_read) < config_.max_reading;
 }
 
+bool Scheduler::MayTakePlaceOf(const Sequence& sequence, int32_t priority) const {
+  return sequence.priority < priority && sequence.preemptions < config_.max_preemptions;
+}
+
+bool Scheduler::MayPreempt() const {
+  if (config_.max_preemptions == 0 || waiting_.empty()) return false;
+  const auto highest =
+      std::ranges::max_element(waiting_, {}, [](const auto& waiting) { return waiting->priority; });
+  return std::ranges::any_of(running_, [&](const auto& running) {
+    return MayTakePlaceOf(*running, (*highest)->priority);
+  });
+}
+
 bool Scheduler::MakeRoom(const Sequence& sequence, absl::Duration now, Batch& batch) {
   if (config_.max_preemptions == 0) return false;
   std::vector<Sequence*> victims;
   for (const auto& running : running_) {
-    if (running->priority < sequence.priority && running->preemptions < config_.max_preemptions &&
-        running->last_admitted < now) {
+    if (MayTakePlaceOf(*running, sequence.priority) && running->last_admitted < now) {
       victims.push_back(running.get());
     }
   }

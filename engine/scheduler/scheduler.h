@@ -21,8 +21,7 @@ namespace windowkv {
 // - Order: a request counts as if it had come `ageing` earlier per level of priority, so priorities
 //   overtake, but nothing waits for ever.
 // - Admission: in that order, when the cache manager can reserve the whole footprint. A request
-// that
-//   does not fit is overtaken by ones that do, for at most `overtaking`; then all wait for it.
+//   that does not fit is overtaken by ones that do, for at most `overtaking`; then all wait for it.
 // - Decoding: every running sequence whose reader keeps up, one token per step.
 // - Reading: several prompts at once, in each step as many slices as the target for inter-token
 //   latency leaves, at least one. Most urgent first: four times the time left to read, less the
@@ -54,6 +53,9 @@ class Scheduler {
   // Admits what fits and says what to do next.
   Batch Next(absl::Duration now);
 
+  // Whether Next may put a sequence back: one that waits has a higher priority.
+  bool MayPreempt() const;
+
   // What the work took, so that the next steps can be planned.
   StepCosts& costs() { return costs_; }
 
@@ -74,6 +76,8 @@ class Scheduler {
  private:
   void Enqueue(std::unique_ptr<Sequence> sequence);
   void Admit(absl::Duration now, Batch& batch);
+  // Whether a request of `priority` may take the sequence's place.
+  bool MayTakePlaceOf(const Sequence& sequence, int32_t priority) const;
   // For one more to run and be read; blocks are another matter.
   bool HasPlace() const;
   // Puts running sequences back so that `sequence` fits; false, and nothing changes, when that

@@ -76,6 +76,26 @@ TEST_F(PreemptionTest, TheNewestOfTheLowestPriorityGoesFirstAndNoMoreThanMustGo)
   EXPECT_THAT(Ids(batch.admitted), ElementsAre("high"));
 }
 
+TEST_F(PreemptionTest, CanHappenOnlyWhileARequestOfHigherPriorityWaits) {
+  Scheduler scheduler(Config(1), &manager_);
+  Add(scheduler, "low", 8, 0, 0);
+  EXPECT_FALSE(scheduler.MayPreempt());
+  scheduler.Next(absl::Seconds(1));
+  EXPECT_FALSE(scheduler.MayPreempt());
+  Add(scheduler, "equal", 8, 0, 1);
+  EXPECT_FALSE(scheduler.MayPreempt());
+  Add(scheduler, "high", 8, 1, 1);
+  EXPECT_TRUE(scheduler.MayPreempt());
+  const Batch batch = scheduler.Next(absl::Seconds(2));
+  ASSERT_THAT(Ids(batch.admitted), ElementsAre("high"));
+  EXPECT_FALSE(scheduler.MayPreempt());
+  // Once more would be too often.
+  scheduler.Remove(batch.admitted[0]);
+  ASSERT_THAT(Ids(scheduler.Next(absl::Seconds(3)).admitted), ElementsAre("low"));
+  Add(scheduler, "another", 8, 1, 3);
+  EXPECT_FALSE(scheduler.MayPreempt());
+}
+
 TEST_F(PreemptionTest, NothingIsPutBackWhenThatWouldNotBeEnough) {
   Scheduler scheduler(Config(1), &manager_);
   Add(scheduler, "equal", 6, 2, 0);
