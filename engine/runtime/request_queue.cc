@@ -22,11 +22,11 @@ absl::Status RequestQueue::Enter(int64_t bytes) {
   std::lock_guard<std::mutex> lock(mu_);
   absl::Status refusal = RefusalLocked(bytes);
   if (!refusal.ok()) {
-    // By then half of those that wait now have gone.
-    const absl::Duration delay =
-        interval_ ? std::clamp(*interval_ * (waiting_ / 2.0), kShortestRetry, kLongestRetry)
-                  : kRetryOfUnknownPace;
-    return WithRetryDelay(std::move(refusal), delay);
+    // By then half of those before it have gone.
+    const std::optional<absl::Duration> wait = ExpectedWaitLocked();
+    return WithRetryDelay(std::move(refusal),
+                          wait ? std::clamp(*wait / 2, kShortestRetry, kLongestRetry)
+                               : kRetryOfUnknownPace);
   }
   ++waiting_;
   waiting_bytes_ += bytes;
@@ -34,12 +34,11 @@ absl::Status RequestQueue::Enter(int64_t bytes) {
 }
 
 absl::Status RequestQueue::RefusalLocked(int64_t bytes) const {
-  if (waiting_ == 0) return absl::OkStatus();
   if (waiting_ >= limits_.requests) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the queue is full: ", waiting_, " requests wait, the most it takes"));
   }
-  if (waiting_bytes_ + bytes > limits_.bytes) {
+  if (waiting_ > 0 && waiting_bytes_ + bytes > limits_.bytes) {
     return absl::ResourceExhaustedError(absl::StrCat("the queue is full: prompts of ",
                                                      waiting_bytes_, " bytes wait, with ", bytes,
                                                      " more it would hold over ", limits_.bytes));

@@ -80,6 +80,24 @@ TEST(RequestQueueTest, RefusesWhatWouldWaitTooLong) {
   EXPECT_EQ(RetryDelayOf(status), absl::Seconds(2));
 }
 
+TEST(RequestQueueTest, RefusesWhatWouldWaitTooLongForPromptsThatAreBeingReadThoughNobodyWaits) {
+  RequestQueue queue({.wait = absl::Seconds(3)});
+  Fill(queue, 3);
+  for (int second = 1; second <= 50; ++second) {
+    queue.OnAdmitted(10);
+    queue.OnRead(absl::Seconds(second));
+    Fill(queue, 3);
+  }
+  for (int i = 0; i < 3; ++i) queue.OnAdmitted(10);
+  ASSERT_EQ(queue.waiting(), 0);
+  EXPECT_TRUE(queue.Enter(10).ok());  // three seconds
+  queue.OnAdmitted(10);
+  const absl::Status status = queue.Enter(10);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("would wait about 4s"));
+  EXPECT_EQ(RetryDelayOf(status), absl::Seconds(2));
+}
+
 TEST(RequestQueueTest, PromptsThatRunButAreNotReadYetStandBeforeANewOne) {
   RequestQueue queue({});
   Fill(queue, 2);
