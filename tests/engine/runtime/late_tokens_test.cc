@@ -142,6 +142,28 @@ TEST_F(LateTokensTest, StepsAreStartedBeforeTheTokensThatTheyTakeInAreRead) {
   EXPECT_EQ(ahead, 8);  // all but the first, whose token came with the prompt
 }
 
+TEST_F(LateTokensTest, AWaitingRequestThatMayTakeNobodysPlaceHoldsNoStepUp) {
+  FakeBatchRunner::Options options = Ahead();
+  std::promise<void> added;
+  int ahead = 0;
+  options.on_decode = [&, both_added =
+                              added.get_future().share()](const std::vector<Sequence*>& batch) {
+    both_added.wait();
+    if (batch[0]->request_id == "a" && batch[0]->next_token_unread()) ++ahead;
+    return absl::OkStatus();
+  };
+  EngineLoop::Config config;
+  config.scheduler.max_running = 1;
+  config.scheduler.max_preemptions = 1;
+  Start(options, config);
+  const auto a = Add("a", {1, 2}, 10);
+  const auto waits = Add("waits", {4}, 10);
+  added.set_value();
+  EXPECT_EQ(ReadAll(*a).tokens, Expected({1, 2}, 10));
+  EXPECT_EQ(ReadAll(*waits).tokens, Expected({4}, 10));
+  EXPECT_EQ(ahead, 8);
+}
+
 TEST_F(LateTokensTest, APenalisedRequestTakesInOnlyTokensThatHaveBeenRead) {
   FakeBatchRunner::Options options = Ahead();
   int ahead = 0;
