@@ -40,6 +40,7 @@ int CudaMultiprocessors() {
 }
 
 CudaMemory CudaDeviceMemory(at::Device device) {
+  at::globalContext().lazyInitDevice(at::kCUDA);  // else the allocator may know no device yet
   const c10::cuda::CUDAGuard guard(device);
   size_t free = 0;
   size_t total = 0;

@@ -3,9 +3,11 @@
 #include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/kernels/cuda_device.h"
 #include "engine/kernels/kv_scatter.h"
 
 namespace windowkv {
@@ -28,8 +30,12 @@ absl::StatusOr<KvCacheStore> KvCacheStore::Create(const Config& config) {
                                              config.block_size, config.head_dim},
                                             at::TensorOptions(config.device).dtype(config.dtype)));
   } catch (const c10::Error&) {
+    const std::string limit =
+        config.device.is_cuda() ? absl::StrCat(config.device.str(), " has ",
+                                               CudaDeviceMemory(config.device).free_bytes, " free")
+                                : "more than can be had";
     return absl::ResourceExhaustedError(
-        absl::StrCat("cannot allocate ", config.pool_bytes, " bytes for the KV pool"));
+        absl::StrCat("kv_pool_bytes is ", config.pool_bytes, ", ", limit, ": lower it"));
   }
 }
 

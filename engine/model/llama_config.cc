@@ -175,6 +175,21 @@ absl::Status ReadEos(const JsonFields& fields, const nlohmann::json& document,
 
 }  // namespace
 
+int64_t ParameterCount(const LlamaConfig& config) {
+  const int64_t hidden = config.hidden_size;
+  const int64_t intermediate = config.intermediate_size;
+  const int64_t q_width = int64_t{config.num_heads} * config.head_dim;
+  const int64_t kv_width = int64_t{config.num_kv_heads} * config.head_dim;
+  const int64_t norms = 2 * hidden;
+  const int64_t attention = 2 * hidden * (q_width + kv_width);
+  const int64_t feed_forward = 3 * hidden * intermediate;
+  int64_t layer = norms + attention + feed_forward;
+  if (config.attention_bias) layer += q_width + 2 * kv_width + hidden;
+  if (config.mlp_bias) layer += 2 * intermediate + hidden;
+  const int64_t embeddings = (config.tie_word_embeddings ? 1 : 2) * config.vocab_size * hidden;
+  return embeddings + config.num_layers * layer + hidden;
+}
+
 absl::StatusOr<LlamaConfig> LoadLlamaConfig(const std::string& dir) {
   const std::string path = absl::StrCat(dir, "/config.json");
   WINDOWKV_ASSIGN_OR_RETURN(const nlohmann::json document, ReadJsonFile(path, kInvalid));

@@ -44,6 +44,9 @@ struct LlamaConfig {
   std::string torch_dtype;             // as stored, may be empty
 };
 
+// Numbers in its weights.
+int64_t ParameterCount(const LlamaConfig& config);
+
 // Reads DIR/config.json. INVALID_ARGUMENT naming the file, the key, what was expected and found;
 // UNIMPLEMENTED naming the key for what we do not support (another model_type, activation,
 // scaling).

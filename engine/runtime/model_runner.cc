@@ -42,6 +42,23 @@ absl::StatusOr<KvCacheStore> MakeStore(const ModelRunner::Config& config) {
                                config.device});
 }
 
+absl::Status CheckWeightsFit(const ModelRunner::Config& config) {
+  if (!config.device.is_cuda()) return absl::OkStatus();
+  const int64_t bytes =
+      ParameterCount(config.model) * static_cast<int64_t>(c10::elementSize(config.dtype));
+  const int64_t free = CudaDeviceMemory(config.device).free_bytes;
+  if (bytes <= free) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      config.model_dir, ": the weights take ", bytes, " bytes as ", c10::toString(config.dtype),
+      ", ", config.device.str(), " has ", free, " free: name another device, or a smaller model"));
+}
+
+absl::StatusOr<LlamaModel> LoadModel(const ModelRunner::Config& config) {
+  WINDOWKV_RETURN_IF_ERROR(CheckWeightsFit(config));
+  return LlamaModel::Load(config.model_dir, config.model,
+                          at::TensorOptions(config.device).dtype(config.dtype));
+}
+
 absl::Status CheckShapes(const ModelRunner::Config& config) {
   if (!config.device.is_cuda()) return absl::OkStatus();
   if (config.model.context_length > kPagedAttentionCudaTokens) {
@@ -76,8 +93,7 @@ absl::StatusOr<std::unique_ptr<ModelRunner>> ModelRunner::Create(const Config& c
   WINDOWKV_RETURN_IF_ERROR(CatchExceptions([&] {
     c10::InferenceMode guard;
     if (config.device.is_cuda()) UseCudaDevice(config.device);
-    absl::StatusOr<LlamaModel> model = LlamaModel::Load(
-        config.model_dir, config.model, at::TensorOptions(config.device).dtype(config.dtype));
+    absl::StatusOr<LlamaModel> model = LoadModel(config);
     if (config.device.is_cuda()) SynchronizeCuda();
     // After the weights, which decide what is left for the pool.
     absl::StatusOr<KvCacheStore> store =

@@ -2,13 +2,16 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "engine/cache_policy/token_selection.h"
+#include "tests/engine/model/test_device.h"
 
 namespace windowkv {
 namespace {
@@ -47,6 +50,18 @@ TEST(KvCacheStoreTest, ThePoolHasAsManyBlocksAsFitIntoItsBytes) {
   EXPECT_EQ(store.geometry().num_layers, kLayers);
   EXPECT_EQ(store.pool().sizes().vec(),
             (std::vector<int64_t>{10, 2, kKvHeads, kBlockSize, kHeadDim}));
+}
+
+TEST(KvCacheStoreTest, APoolThatTheDeviceCannotHoldIsRefusedWithWhatIsFree) {
+  const at::Device device = testing::TestDevice();
+  if (!device.is_cuda()) GTEST_SKIP() << "WINDOWKV_TEST_DEVICE names no GPU";
+  KvCacheStore::Config config = Config(at::kFloat, 10);
+  config.device = device;
+  config.pool_bytes = CudaDeviceMemory(device).total_bytes + 1;
+  config.block_size = 1024;
+  const absl::Status status = KvCacheStore::Create(config).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr(" free: lower it"));
 }
 
 TEST(KvCacheStoreTest, APoolOfLessThanABlockPerLayerIsInvalid) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -157,6 +158,26 @@ TEST(LlamaConfig, Llama3ScalingInBothLayouts) {
   json parameters = Llama3Scaling();
   parameters["rope_theta"] = 6e5;
   ExpectLlama3(Load(GoodConfigWith({{"rope_parameters", parameters}})), 6e5);
+}
+
+// Counted by transformers: the index of the demo model's files, and Llama 3 8B.
+TEST(LlamaConfig, ParametersAreCountedAsTheCheckpointHasThem) {
+  const std::string dir = SourceDir() + "/deploy/models/demo_llama";
+  const json index = json::parse(std::ifstream(dir + "/model.safetensors.index.json"));
+  EXPECT_EQ(ParameterCount(*LoadLlamaConfig(dir)) * 2, index["metadata"]["total_size"]);
+  LlamaConfig config;
+  config.vocab_size = 128256;
+  config.hidden_size = 4096;
+  config.intermediate_size = 14336;
+  config.num_layers = 32;
+  config.num_heads = 32;
+  config.num_kv_heads = 8;
+  config.head_dim = 128;
+  EXPECT_EQ(ParameterCount(config), 8'030'261'248);
+  config.attention_bias = true;
+  config.mlp_bias = true;
+  EXPECT_EQ(ParameterCount(config),
+            8'030'261'248 + 32 * (4096 + 2 * 1024 + 4096 + 2 * 14336 + 4096));
 }
 
 TEST(LlamaConfig, MissingFileIsNotFound) {

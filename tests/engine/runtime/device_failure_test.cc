@@ -19,6 +19,18 @@
 namespace windowkv {
 namespace {
 
+TEST(DeviceMemoryTest, WeightsThatTheDeviceCannotHoldAreRefusedBeforeTheyAreLoaded) {
+  if (CudaDeviceCount() == 0) GTEST_SKIP() << "there is no CUDA device here";
+  ModelRunner::Config config;
+  config.model_dir = testing::SourceDir() + "/deploy/models/demo_llama";
+  config.model = *LoadLlamaConfig(config.model_dir);
+  config.model.num_layers = 1'000'000;
+  config.device = at::Device(at::kCUDA, 0);
+  const absl::Status status = ModelRunner::Create(config).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("the weights take"));
+}
+
 class DeviceFailureTest : public ::testing::Test {
  protected:
   void SetUp() override {
