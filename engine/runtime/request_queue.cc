@@ -24,9 +24,9 @@ absl::Status RequestQueue::Enter(int64_t bytes) {
   if (!refusal.ok()) {
     // By then half of those before it have gone.
     const std::optional<absl::Duration> wait = ExpectedWaitLocked();
-    return WithRetryDelay(std::move(refusal),
-                          wait ? std::clamp(*wait / 2, kShortestRetry, kLongestRetry)
-                               : kRetryOfUnknownPace);
+    return WithRetryDelay(
+        std::move(refusal),
+        wait ? std::clamp(*wait / 2, kShortestRetry, kLongestRetry) : kRetryOfUnknownPace);
   }
   ++waiting_;
   waiting_bytes_ += bytes;
@@ -43,8 +43,11 @@ absl::Status RequestQueue::RefusalLocked(int64_t bytes) const {
                                                      waiting_bytes_, " bytes wait, with ", bytes,
                                                      " more it would hold over ", limits_.bytes));
   }
+  // One may always stand behind the prompt that is being read: else a pace that was slow once would
+  // keep everyone out, and never be measured again.
+  if (limits_.wait == absl::ZeroDuration() || waiting_ + unread_ <= 1) return absl::OkStatus();
   const std::optional<absl::Duration> wait = ExpectedWaitLocked();
-  if (limits_.wait > absl::ZeroDuration() && wait && *wait > limits_.wait) {
+  if (wait && *wait > limits_.wait) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the request would wait about ",
                      absl::FormatDuration(absl::Trunc(*wait, absl::Milliseconds(1))),
@@ -70,7 +73,9 @@ void RequestQueue::OnRead(absl::Duration now) {
   ++read_;
   if (last_read_) {
     const absl::Duration interval = now - *last_read_;
-    interval_ = interval_ ? *interval_ + kNewest * (interval - *interval_) : interval;
+    const double newest = std::max(kNewest, 1.0 / ++intervals_);  // of the first ones the mean
+    interval_ = interval_.value_or(interval);
+    *interval_ += newest * (interval - *interval_);
   }
   // What is read as it comes says nothing of how fast a queue moves.
   last_read_ = waiting_ + unread_ > 0 ? std::optional(now) : std::nullopt;

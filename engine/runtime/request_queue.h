@@ -27,7 +27,8 @@ class RequestQueue {
   explicit RequestQueue(const Limits& limits) : limits_(limits) {}
 
   // One more waiting request, whose prompt has `bytes`. RESOURCE_EXHAUSTED with a retry delay when
-  // that exceeds a limit; an empty queue takes any prompt.
+  // that exceeds a limit. Where nobody waits a prompt may have any size, and behind at most one
+  // other it may come to wait as long as it takes.
   absl::Status Enter(int64_t bytes);
 
   // How far a request had come.
@@ -59,6 +60,7 @@ class RequestQueue {
   int32_t read_ WINDOWKV_GUARDED_BY(mu_) = 0;
   // Between two prompts read to their ends while others wait for that; a moving average.
   std::optional<absl::Duration> interval_ WINDOWKV_GUARDED_BY(mu_);
+  int64_t intervals_ WINDOWKV_GUARDED_BY(mu_) = 0;  // measured so far
   // When the last prompt was read that left others unread.
   std::optional<absl::Duration> last_read_ WINDOWKV_GUARDED_BY(mu_);
 };

@@ -98,6 +98,26 @@ TEST(RequestQueueTest, RefusesWhatWouldWaitTooLongForPromptsThatAreBeingReadThou
   EXPECT_EQ(RetryDelayOf(status), absl::Seconds(2));
 }
 
+TEST(RequestQueueTest, APaceThatWasSlowOnceDoesNotKeepEveryoneOut) {
+  RequestQueue queue({.wait = absl::Seconds(3)});
+  absl::Duration now;
+  const auto read_two = [&](absl::Duration each) {
+    for (int i = 0; i < 2; ++i) {
+      ASSERT_TRUE(queue.Enter(10).ok());
+      queue.OnAdmitted(10);
+    }
+    for (int i = 0; i < 2; ++i) queue.OnRead(now += each);
+    for (int i = 0; i < 2; ++i) queue.OnEnded(RequestQueue::Stage::kRead, 0);
+  };
+  read_two(absl::Seconds(10));
+  Fill(queue, 2);
+  EXPECT_EQ(RetryDelayOf(queue.Enter(10)), absl::Seconds(10));
+  for (int i = 0; i < 2; ++i) queue.OnEnded(RequestQueue::Stage::kWaiting, 10);
+  for (int pair = 0; pair < 20; ++pair) read_two(absl::Seconds(1));
+  Fill(queue, 2);
+  EXPECT_TRUE(queue.Enter(10).ok());
+}
+
 TEST(RequestQueueTest, PromptsThatRunButAreNotReadYetStandBeforeANewOne) {
   RequestQueue queue({});
   Fill(queue, 2);
