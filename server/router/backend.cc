@@ -16,6 +16,12 @@ int64_t BlocksPerStream(const v1::Load& load) {
   return std::max<int64_t>(1, load.total_kv_blocks() / kIdlePoolShare);
 }
 
+// Streams are many and long, and the router itself goes on to another backend.
+ServerChannelOptions WithoutRetries(ServerChannelOptions channel) {
+  channel.retries = false;
+  return channel;
+}
+
 }  // namespace
 
 Backend::Backend(std::string target, RouterMetrics* metrics, Logger logger,
@@ -23,7 +29,7 @@ Backend::Backend(std::string target, RouterMetrics* metrics, Logger logger,
     : target_(std::move(target)),
       metrics_(metrics),
       logger_(std::move(logger)),
-      stub_(v1::GenerationService::NewStub(MakeServerChannel(target_, channel))) {
+      stub_(v1::GenerationService::NewStub(MakeServerChannel(target_, WithoutRetries(channel)))) {
   metrics_->OnBackendUp(target_, false);
   metrics_->OnOpenStreams(target_, 0);
 }

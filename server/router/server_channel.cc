@@ -26,8 +26,7 @@ std::shared_ptr<grpc::Channel> MakeServerChannel(const std::string& target,
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // Channels to the same target would otherwise share a connection and its state.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  // The router itself goes on to another server; what gRPC would keep for that is 6 KB a call.
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, options.retries ? 1 : 0);
   if (!options.certificate_name.empty()) {
     arguments.SetSslTargetNameOverride(options.certificate_name);
   }

@@ -14,6 +14,9 @@ struct ServerChannelOptions {
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   // Whom their certificates must be for; empty: the host of the address.
   std::string certificate_name = {};
+  // Whether gRPC tries a call again that no server has seen: for 7 KB a call, and for as long as it
+  // lasts.
+  bool retries = true;
 };
 
 // A channel to a server behind the router: takes messages of any size, notices a host that vanished
