@@ -29,7 +29,10 @@ absl::StatusOr<KvCacheStore> KvCacheStore::Create(const Config& config) {
     return KvCacheStore(geometry, at::empty({geometry.num_blocks, 2, config.num_kv_heads,
                                              config.block_size, config.head_dim},
                                             at::TensorOptions(config.device).dtype(config.dtype)));
-  } catch (const c10::Error&) {
+  } catch (const c10::Error& error) {
+    if (config.device.is_cuda() && dynamic_cast<const c10::OutOfMemoryError*>(&error) == nullptr) {
+      return absl::InternalError(error.what_without_backtrace());
+    }
     const std::string limit =
         config.device.is_cuda() ? absl::StrCat(config.device.str(), " has ",
                                                CudaDeviceMemory(config.device).free_bytes, " free")

@@ -46,6 +46,7 @@ absl::Status CheckWeightsFit(const ModelRunner::Config& config) {
   if (!config.device.is_cuda()) return absl::OkStatus();
   const int64_t bytes =
       ParameterCount(config.model) * static_cast<int64_t>(c10::elementSize(config.dtype));
+  ReleaseUnusedCudaMemory();
   const int64_t free = CudaDeviceMemory(config.device).free_bytes;
   if (bytes <= free) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(

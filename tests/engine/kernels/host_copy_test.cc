@@ -1,5 +1,6 @@
 #include "engine/kernels/host_copy.h"
 
+#include "tests/engine/kernels/busy_device.h"
 #include "tests/engine/kernels/kernel_test.h"
 
 namespace windowkv {
@@ -24,6 +25,20 @@ TEST_P(HostCopyTest, ManyMayBeOnTheirWayAndWaitedForInAnyOrder) {
   const HostCopy second_copy(second);
   EXPECT_TRUE(second_copy.Wait().equal(second.to(at::kCPU)));
   EXPECT_TRUE(first_copy.Wait().equal(first.to(at::kCPU)));
+}
+
+TEST_P(HostCopyTest, WaitsForWhatWasStartedBeforeItAndForNothingElse) {
+  if (!OnCuda()) GTEST_SKIP() << "nothing is under way on a CPU";
+  at::Tensor source = Random({5000});
+  HostCopy(source).Wait();  // memory is taken
+  const c10::Event before = testing::KeepBusy(source.device());
+  source.fill_(2);
+  const HostCopy copy(source);
+  EXPECT_FALSE(before.query());
+  const c10::Event after = testing::KeepBusy(source.device());
+  EXPECT_TRUE((copy.Wait() == 2).all().item<bool>());
+  EXPECT_TRUE(before.query());
+  EXPECT_FALSE(after.query());
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, HostCopyTest, ::testing::ValuesIn(KernelTargets()),

@@ -1,8 +1,6 @@
 #include "engine/kv_cache/layer_compressor.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -12,9 +10,9 @@
 
 #include "engine/cache_policy/always_kept.h"
 #include "engine/cache_policy/window_selection.h"
-#include "engine/kernels/device_mark.h"
 #include "engine/kernels/window_scores.h"
 #include "tests/engine/cache_policy/random_prompt.h"
+#include "tests/engine/kernels/busy_device.h"
 #include "tests/engine/model/test_device.h"
 
 namespace windowkv {
@@ -31,15 +29,7 @@ at::Tensor Random(std::mt19937& random, at::IntArrayRef shape) {
   at::Tensor x = at::empty(shape, at::TensorOptions().dtype(at::kFloat));
   float* out = x.mutable_data_ptr<float>();
   for (int64_t i = 0; i < x.numel(); ++i) out[i] = static_cast<float>(random() % 2001) / 1000 - 1;
-  return x.to(testing::TestDevice());
-}
-
-// Gives the device a fraction of a second to compute, ahead of what is started next.
-c10::Event KeepBusy(at::Device device) {
-  constexpr int64_t kSize = 8192;
-  const at::Tensor x = at::ones({kSize, kSize}, at::TensorOptions(device).dtype(at::kDouble));
-  for (int i = 0; i < 20; ++i) at::mm(x, x);
-  return MarkDevice(device);
+  return x;
 }
 
 CacheConfig SmallBudget(CachePolicy policy) {
@@ -57,7 +47,7 @@ class LayerCompressorTest : public ::testing::Test {
  protected:
   LayerCompressorTest()
       : store_(*KvCacheStore::Create({kLayers, kKvHeads, kHeadDim, /*block_size=*/16,
-                                      /*pool_bytes=*/1 << 20, at::kFloat, testing::TestDevice()})),
+                                      /*pool_bytes=*/1 << 20, at::kFloat, device_})),
         manager_(store_.geometry()) {
     config_ = testing::WindowKvConfig(60, 2);
     config_.pinned = {{40, 45}};
@@ -68,10 +58,10 @@ class LayerCompressorTest : public ::testing::Test {
     scratches_.clear();
     const int64_t observation = ObservationTokens(config_, kTokens);
     for (int32_t layer = 0; layer < kLayers; ++layer) {
-      scratches_.push_back({Random(random_, {kTokens, kKvHeads, kHeadDim}),
-                            Random(random_, {kTokens, kKvHeads, kHeadDim}),
-                            Random(random_, {observation, kHeads, kHeadDim}),
-                            Random(random_, {kHeads, kTokens})});
+      scratches_.push_back({Random(random_, {kTokens, kKvHeads, kHeadDim}).to(device_),
+                            Random(random_, {kTokens, kKvHeads, kHeadDim}).to(device_),
+                            Random(random_, {observation, kHeads, kHeadDim}).to(device_),
+                            Random(random_, {kHeads, kTokens}).to(device_)});
     }
   }
 
@@ -109,6 +99,7 @@ class LayerCompressorTest : public ::testing::Test {
     }
   }
 
+  const at::Device device_ = testing::TestDevice();
   std::mt19937 random_{3};
   KvCacheStore store_;
   KvCacheManager manager_;
@@ -165,15 +156,14 @@ TEST_F(LayerCompressorTest, ThePeakIsTheBlocksHeldPlusOneLayersScratch) {
 }
 
 TEST_F(LayerCompressorTest, CompressingWaitsForNothingThatTheDeviceHasYetToDo) {
-  const at::Device device = testing::TestDevice();
-  if (!device.is_cuda()) GTEST_SKIP() << "WINDOWKV_TEST_DEVICE names no GPU";
+  if (!device_.is_cuda()) GTEST_SKIP() << "WINDOWKV_TEST_DEVICE names no GPU";
   for (const Policy* policy : AllPolicies()) {
     SCOPED_TRACE(policy->name());
     config_ = SmallBudget(PoliciesByName().at(std::string(policy->name())));
     DrawLayers();
     // The allocators may wait in the first round, when they take memory.
     for (const bool warm : {false, true}) {
-      const c10::Event earlier = KeepBusy(device);
+      const c10::Event earlier = testing::KeepBusy(device_);
       LayerCompressor compressor = CompressLayers();
       if (warm) {
         EXPECT_FALSE(earlier.query());

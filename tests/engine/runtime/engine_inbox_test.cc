@@ -51,6 +51,25 @@ TEST_F(EngineInboxTest, WhoeverWaitsIsWokenByEachKindOfNews) {
   EXPECT_TRUE(waits_until([this] { inbox_.Stop(); }).stopping);
 }
 
+TEST_F(EngineInboxTest, NoNewsIsMissedHoweverItMeetsTheWait) {
+  EngineInbox answers;
+  std::thread engine([&] {
+    while (!inbox_.Take(absl::InfiniteDuration()).stopping) answers.Wake();
+  });
+  for (int round = 0; round < 3000; ++round) {
+    if (round % 3 == 0) {
+      inbox_.Add(Named("a"));
+    } else if (round % 3 == 1) {
+      inbox_.Wake();
+    } else {
+      inbox_.Abort(absl::InternalError("lost"));
+    }
+    answers.Take(absl::InfiniteDuration());
+  }
+  inbox_.Stop();
+  engine.join();
+}
+
 TEST_F(EngineInboxTest, AWaitEndsAtItsDeadline) {
   const absl::Duration deadline = MonotonicNow() + absl::Milliseconds(5);
   EXPECT_TRUE(inbox_.Take(deadline).added.empty());
