@@ -3,22 +3,11 @@
 //
 //   tests/gpu/run.sh cuda_bench --model DIR      DIR: as tests/gpu/make_random_llama.py writes it
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/matmul.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/ones.h>
-#include <ATen/ops/randn.h>
-#include <ATen/ops/randperm.h>
 #include <c10/core/InferenceMode.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <set>
@@ -26,20 +15,17 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
-#include "engine/cache_policy/layer_attention.h"
 #include "engine/cache_policy/policy.h"
 #include "engine/kernels/cuda_device.h"
-#include "engine/kernels/kept_positions.h"
-#include "engine/kernels/paged_attention.h"
-#include "engine/kernels/row_linear.h"
 #include "tests/bench/bench_model.h"
+#include "tests/bench/cuda_operations.h"
+#include "tests/bench/device_bounds.h"
 #include "tests/bench/loop_driver.h"
 #include "tests/testing/last_state_metrics.h"
 
 namespace windowkv::bench {
 namespace {
 
-constexpr int kLongPrompt = 7950;
 constexpr int kOutput = 256;
 
 struct Options {
@@ -49,46 +35,6 @@ struct Options {
   int prefill_chunk = 2048;
   std::vector<int> batches = {1, 4, 16, 64};
 };
-
-const at::TensorOptions kBfloat16 = at::TensorOptions(at::kCUDA).dtype(at::kBFloat16);
-
-void Row(const std::string& what, double value, const std::string& unit, const std::string& must) {
-  std::cout << absl::StrFormat("| %-66s | %10.4g %-22s | %-10s |\n", what, value, unit, must)
-            << std::flush;
-}
-
-// Median seconds of a call's work on the device, of `runs` batches of `each` calls.
-template <typename Call>
-double DeviceSeconds(const Call& call, int each = 10, int runs = 7) {
-  call();
-  SynchronizeCuda();
-  return MedianSeconds(runs,
-                       [&] {
-                         for (int i = 0; i < each; ++i) call();
-                         SynchronizeCuda();
-                       }) /
-         each;
-}
-
-struct Bounds {
-  double bytes_per_second = 0;  // read and written by a copy
-  double flops = 0;             // of a large bfloat16 product
-};
-
-Bounds MeasureBounds() {
-  Bounds bounds;
-  const at::Tensor from = at::randn({int64_t{1} << 30}, kBfloat16);
-  at::Tensor to = at::empty_like(from);
-  bounds.bytes_per_second =
-      2.0 * static_cast<double>(from.nbytes()) / DeviceSeconds([&] { to.copy_(from); });
-  const int64_t n = 8192;
-  const at::Tensor a = at::randn({n, n}, kBfloat16);
-  const at::Tensor b = at::randn({n, n}, kBfloat16);
-  bounds.flops = 2.0 * n * n * n / DeviceSeconds([&] { at::matmul(a, b); });
-  Row("copy bandwidth", bounds.bytes_per_second / 1e12, "TB/s", "");
-  Row("matrix products", bounds.flops / 1e12, "TFLOP/s", "");
-  return bounds;
-}
 
 double LayerWeights(const LlamaConfig& config) {
   const double width = static_cast<double>(config.num_heads) * config.head_dim;
@@ -192,97 +138,6 @@ void MeasurePrefill(BenchModel& model, const ModelRunner::Config& config, const 
     const auto extra = static_cast<double>(CudaDeviceMemory(device).peak_bytes - before);
     Row(what, extra / static_cast<double>(ModelRunner::PrefillBytes(config, tokens)),
         "of K, V, activations", "0.9 to 1.1");
-  }
-}
-
-// The selection's scores, in whole-tensor operations.
-at::Tensor VectorisedWindowScores(const at::Tensor& q, const at::Tensor& k, float scale,
-                                  int64_t window) {
-  const int64_t rows = q.size(0);
-  const int64_t group = q.size(1) / k.size(1);
-  const at::Tensor keys = k.repeat_interleave(group, 1).permute({1, 2, 0});  // [heads, dim, tokens]
-  at::Tensor logits = at::matmul(q.transpose(0, 1), keys).to(at::kFloat) * scale;
-  const at::Tensor future =
-      at::ones({rows, k.size(0)}, q.options().dtype(at::kBool)).triu(k.size(0) - rows + 1);
-  logits.masked_fill_(future, -std::numeric_limits<double>::infinity());
-  const at::Tensor mass = logits.softmax(-1).slice(2, 0, k.size(0) - rows).sum(1);
-  const int64_t whole = mass.size(1) / window * window;
-  return std::get<0>(mass.slice(1, 0, whole)
-                         .reshape({mass.size(0), -1, window})
-                         .mean(at::IntArrayRef{0, 2})
-                         .sort());
-}
-
-// All that a leader layer adds to a prompt's reading but for its own copy of what it keeps.
-void MeasureSelection(const LlamaConfig& model) {
-  const at::Tensor q = at::randn({32, model.num_heads, model.head_dim}, kBfloat16);
-  const at::Tensor k = at::randn({kLongPrompt, model.num_kv_heads, model.head_dim}, kBfloat16);
-  const float scale = 1.0f / std::sqrt(static_cast<float>(model.head_dim));
-  CacheConfig config;
-  config.policy = CachePolicy::kWindowKv;
-  config.strategy = Strategy::kMean;
-  config.window_size = 8;
-  config.observation_tokens = 32;
-  config.sink_tokens = 4;
-  constexpr int32_t kBudget = 1463;  // of the first group's layers at a mean of 1024
-  const Policy& policy = WindowKvPolicy();
-  const double peer =
-      DeviceSeconds([&] { VectorisedWindowScores(q, k, scale, config.window_size); }, 20);
-  const double own = DeviceSeconds(
-      [&] {
-        policy.Select(config, kBudget, kLongPrompt, policy.Observe(config, {k, q, {}, scale}));
-      },
-      20);
-  Row("selection of a leader layer at 7950 tokens", own * 1e3, "ms", "<= 0.1");
-  Row("the same against whole-tensor operations", own / peer, "of their time", "");
-}
-
-// The kernels of a decode step alone, each over more memory than the second cache holds.
-void MeasureOperations(const LlamaConfig& config, const Bounds& bounds) {
-  constexpr int kCopies = 6;
-  const int64_t width = int64_t{config.num_heads} * config.head_dim;
-  const int64_t kv_width = int64_t{config.num_kv_heads} * config.head_dim;
-  for (const auto& [name, out, in] : std::vector<std::tuple<std::string, int64_t, int64_t>>{
-           {"query, key, value", width + 2 * kv_width, config.hidden_size},
-           {"attention's output", config.hidden_size, width},
-           {"gate and up", 2 * config.intermediate_size, config.hidden_size},
-           {"down", config.hidden_size, config.intermediate_size}}) {
-    std::vector<at::Tensor> weights;
-    for (int i = 0; i < kCopies; ++i) weights.push_back(at::randn({out, in}, kBfloat16));
-    for (const int64_t batch : {1, 8, 16, 32, 64}) {
-      const at::Tensor x = at::randn({batch, in}, kBfloat16);
-      at::Tensor y = at::empty({batch, out}, kBfloat16);
-      const double seconds = DeviceSeconds([&] {
-        for (const at::Tensor& weight : weights) RowLinear(x, weight, {}, Accumulate::kNo, y);
-      });
-      const double bound =
-          kCopies * static_cast<double>(weights[0].nbytes()) / bounds.bytes_per_second;
-      Row(absl::StrFormat("product of %d rows: %s", batch, name), seconds / bound,
-          "of its bytes' bound", "");
-    }
-  }
-  for (const auto& [batch, length] :
-       std::vector<std::pair<int64_t, int64_t>>{{1, 512}, {16, 1024}, {64, 1024}, {60, 8000}}) {
-    const int64_t blocks = (length + 15) / 16;
-    const at::Tensor pool =
-        at::randn({batch * blocks, 2, config.num_kv_heads, 16, config.head_dim}, kBfloat16);
-    const auto ints = at::TensorOptions(at::kCUDA).dtype(at::kInt);
-    const at::Tensor tables = at::randperm(batch * blocks, ints);
-    const at::Tensor lengths = at::full({batch}, length, ints);
-    const at::Tensor stride = at::full({1}, blocks, ints);
-    const at::Tensor q = at::randn({batch, width}, kBfloat16);
-    at::Tensor out = at::empty({batch, width}, kBfloat16);
-    PagedAttention attention;
-    const double seconds = DeviceSeconds([&] {
-      attention.Run(q, pool,
-                    {lengths.const_data_ptr<int32_t>(), tables.const_data_ptr<int32_t>(),
-                     stride.const_data_ptr<int32_t>(), /*first_row=*/0},
-                    config.num_heads, 0.1f, out);
-    });
-    const std::string what = absl::StrFormat("attention of %d rows to %d tokens", batch, length);
-    Row(what, seconds * 1e6, "us", "");
-    Row(what, seconds / (static_cast<double>(pool.nbytes()) / bounds.bytes_per_second),
-        "of its bytes' bound", "");
   }
 }
 
