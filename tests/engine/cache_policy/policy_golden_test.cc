@@ -34,7 +34,8 @@ at::Tensor FormulaVectors(const json& formula, int64_t tokens, int64_t heads, in
     for (int64_t h = 0; h < heads; ++h) {
       for (int64_t d = 0; d < head_dim; ++d) {
         const int64_t value = h * head_step + p * token_step + d * dim_step + offset;
-        *out++ = static_cast<float>(value * value % modulus - modulus / 2) / divisor;
+        const int64_t folded = value * value % modulus - modulus / 2;
+        *out++ = static_cast<float>(folded) / divisor;
       }
     }
   }
