@@ -14,8 +14,7 @@ struct ServerChannelOptions {
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   // Whom their certificates must be for; empty: the host of the address.
   std::string certificate_name = {};
-  // Whether gRPC tries a call again that no server has seen: for 7 KB a call, and for as long as it
-  // lasts.
+  // Whether gRPC sends a call again that no server has seen. A call then takes 7 KB more.
   bool retries = true;
 };
 

@@ -79,6 +79,14 @@ void MeasureProducts(const LlamaConfig& config, const Bounds& bounds) {
   }
 }
 
+// A kernel bound by memory, and by how much it misses what its bytes allow.
+template <typename Call>
+void RowOfBytes(const std::string& what, const Call& call, double bytes, const Bounds& bounds) {
+  const double seconds = DeviceSeconds(call);
+  Row(what, seconds * 1e6, "us", "");
+  Row(what, seconds * bounds.bytes_per_second / bytes, "of its bytes' bound", "");
+}
+
 void MeasureDecodeAttention(const LlamaConfig& config, const Bounds& bounds) {
   const int64_t width = int64_t{config.num_heads} * config.head_dim;
   for (const auto& [batch, length] :
@@ -93,25 +101,16 @@ void MeasureDecodeAttention(const LlamaConfig& config, const Bounds& bounds) {
     const at::Tensor q = at::randn({batch, width}, kBfloat16);
     at::Tensor out = at::empty({batch, width}, kBfloat16);
     PagedAttention attention;
-    const double seconds = DeviceSeconds([&] {
-      attention.Run(q, pool,
-                    {lengths.const_data_ptr<int32_t>(), tables.const_data_ptr<int32_t>(),
-                     stride.const_data_ptr<int32_t>(), /*first_row=*/0},
-                    config.num_heads, 0.1f, out);
-    });
-    const std::string what = absl::StrFormat("attention of %d rows to %d tokens", batch, length);
-    Row(what, seconds * 1e6, "us", "");
-    Row(what, seconds / (static_cast<double>(pool.nbytes()) / bounds.bytes_per_second),
-        "of its bytes' bound", "");
+    RowOfBytes(
+        absl::StrFormat("attention of %d rows to %d tokens", batch, length),
+        [&] {
+          attention.Run(q, pool,
+                        {lengths.const_data_ptr<int32_t>(), tables.const_data_ptr<int32_t>(),
+                         stride.const_data_ptr<int32_t>(), /*first_row=*/0},
+                        config.num_heads, 0.1f, out);
+        },
+        static_cast<double>(pool.nbytes()), bounds);
   }
-}
-
-// A kernel bound by memory, and by how much it misses what its bytes allow.
-template <typename Call>
-void RowOfBytes(const std::string& what, const Call& call, double bytes, const Bounds& bounds) {
-  const double seconds = DeviceSeconds(call);
-  Row(what, seconds * 1e6, "us", "");
-  Row(what, seconds * bounds.bytes_per_second / bytes, "of its bytes' bound", "");
 }
 
 // What a layer does to a slice of a prompt beside its products.

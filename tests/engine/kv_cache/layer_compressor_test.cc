@@ -157,9 +157,9 @@ TEST_F(LayerCompressorTest, ThePeakIsTheBlocksHeldPlusOneLayersScratch) {
 
 TEST_F(LayerCompressorTest, CompressingWaitsForNothingThatTheDeviceHasYetToDo) {
   if (!device_.is_cuda()) GTEST_SKIP() << "WINDOWKV_TEST_DEVICE names no GPU";
-  for (const Policy* policy : AllPolicies()) {
-    SCOPED_TRACE(policy->name());
-    config_ = SmallBudget(PoliciesByName().at(std::string(policy->name())));
+  for (const CachePolicy policy : testing::EveryPolicy()) {
+    SCOPED_TRACE(PolicyOf(policy).name());
+    config_ = SmallBudget(policy);
     DrawLayers();
     // The allocators may wait in the first round, when they take memory.
     for (const bool warm : {false, true}) {

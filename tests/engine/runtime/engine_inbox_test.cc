@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <thread>
-#include <utility>
 
 #include "engine/base/monotonic_clock.h"
 

@@ -17,6 +17,16 @@ void Fill(RequestQueue& queue, int waiting) {
   while (queue.waiting() < waiting) ASSERT_TRUE(queue.Enter(10).ok());
 }
 
+// Lets the pace be measured, one prompt a second, with `waiting` behind each.
+void ReadOneASecond(RequestQueue& queue, int waiting) {
+  Fill(queue, waiting);
+  for (int second = 1; second <= 50; ++second) {
+    queue.OnAdmitted(10);
+    queue.OnRead(absl::Seconds(second));
+    Fill(queue, waiting);
+  }
+}
+
 TEST(RequestQueueTest, RefusesWhatExceedsTheNumberOfRequests) {
   RequestQueue queue({.requests = 2});
   Fill(queue, 2);
@@ -44,11 +54,7 @@ TEST(RequestQueueTest, RetryDelayFollowsThePaceAtWhichTheQueueMoves) {
   RequestQueue queue({.requests = 8});
   Fill(queue, 8);
   EXPECT_EQ(RetryDelayOf(queue.Enter(10)), absl::Seconds(1));  // no pace yet
-  for (int second = 1; second <= 50; ++second) {
-    queue.OnAdmitted(10);
-    queue.OnRead(absl::Seconds(second));
-    Fill(queue, 8);
-  }
+  ReadOneASecond(queue, 8);
   // Half of eight, one a second.
   EXPECT_EQ(RetryDelayOf(queue.Enter(10)), absl::Seconds(4));
   EXPECT_EQ(queue.ExpectedWait(), absl::Seconds(8));
@@ -66,12 +72,7 @@ TEST(RequestQueueTest, TimesWithNobodyWaitingSayNothingOfThePace) {
 
 TEST(RequestQueueTest, RefusesWhatWouldWaitTooLong) {
   RequestQueue queue({.wait = absl::Seconds(3)});
-  Fill(queue, 2);
-  for (int second = 1; second <= 50; ++second) {
-    queue.OnAdmitted(10);
-    queue.OnRead(absl::Seconds(second));
-    Fill(queue, 2);
-  }
+  ReadOneASecond(queue, 2);
   Fill(queue, 3);
   EXPECT_TRUE(queue.Enter(10).ok());  // three seconds
   const absl::Status status = queue.Enter(10);
@@ -82,12 +83,7 @@ TEST(RequestQueueTest, RefusesWhatWouldWaitTooLong) {
 
 TEST(RequestQueueTest, RefusesWhatWouldWaitTooLongForPromptsThatAreBeingReadThoughNobodyWaits) {
   RequestQueue queue({.wait = absl::Seconds(3)});
-  Fill(queue, 3);
-  for (int second = 1; second <= 50; ++second) {
-    queue.OnAdmitted(10);
-    queue.OnRead(absl::Seconds(second));
-    Fill(queue, 3);
-  }
+  ReadOneASecond(queue, 3);
   for (int i = 0; i < 3; ++i) queue.OnAdmitted(10);
   ASSERT_EQ(queue.waiting(), 0);
   EXPECT_TRUE(queue.Enter(10).ok());  // three seconds
