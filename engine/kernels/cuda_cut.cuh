@@ -1,11 +1,14 @@
 #ifndef WINDOWKV_ENGINE_KERNELS_CUDA_CUT_CUH_
 #define WINDOWKV_ENGINE_KERNELS_CUDA_CUT_CUH_
 
+#include <cooperative_groups.h>
+
 #include <cstdint>
 
 #include "engine/kernels/cuda_values.cuh"
 
-// The highest of many values without sorting them, by a block of kCutThreads.
+// The highest of many values without sorting them, by a cluster of blocks of kCutThreads; a kernel
+// that is started without clusters is one of one block.
 namespace windowkv {
 
 constexpr int kCutThreads = 1024;
@@ -17,6 +20,45 @@ __device__ inline uint32_t KeyOf(float x) {
 }
 __device__ inline float ValueOf(uint32_t key) {
   return __uint_as_float(key ^ (key >> 31 != 0 ? 0x80000000U : 0xffffffffU));
+}
+
+// Calls visit(index, value) for values[first], [first + step], ... before `end`. Several loads are
+// under way at once, since what a visit writes would keep the compiler from loading ahead of it.
+template <typename Visit>
+__device__ void ForValues(const float* values, int first, int end, int step, const Visit& visit) {
+  constexpr int kAhead = 8;
+  for (int base = first; base < end; base += kAhead * step) {
+    float ahead[kAhead];
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) {
+      const int at = base + i * step;
+      ahead[i] = at < end ? values[at] : 0;
+    }
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) {
+      const int at = base + i * step;
+      if (at < end) visit(at, ahead[i]);
+    }
+  }
+}
+
+// The same for a row's values that are this thread's of a cluster.
+template <typename Visit>
+__device__ void ForOwnValues(const float* values, int count, const Visit& visit) {
+  const auto cluster = cooperative_groups::this_cluster();
+  ForValues(values, static_cast<int>(cluster.thread_rank()), count,
+            static_cast<int>(cluster.num_threads()), visit);
+}
+
+// Adds to a sum in shared memory. Two additions of 32 bits, the carry between them: one of 64 bits
+// is a loop, which threads that add to the same sum go round one after another.
+__device__ inline void AddTo(unsigned& sum, unsigned x) { atomicAdd(&sum, x); }
+__device__ inline void AddTo(unsigned long long& sum, unsigned long long x) {
+  auto* halves = reinterpret_cast<unsigned*>(&sum);
+  const auto low = static_cast<unsigned>(x);
+  const unsigned carry = atomicAdd(&halves[0], low) > ~low ? 1 : 0;
+  const unsigned high = static_cast<unsigned>(x >> 32) + carry;
+  if (high != 0) atomicAdd(&halves[1], high);
 }
 
 template <typename Sum>
@@ -60,54 +102,63 @@ struct Ties {
 // all of them, wanted_of(total): the value's key, and what is still wanted of those equal to it.
 // Key 0, which no value has, when the total is less. Eleven bits of the key at a time: the measures
 // are added up by these bits, and the next time only those are looked at in which the sum is
-// reached. Every thread of the block calls it, and gets the same. Sum holds the total of all
-// measures; unsigned int where it can, whose additions in shared memory take one instruction.
+// reached. Every thread of the cluster calls it, and gets the same. Sum holds the total of all
+// measures: unsigned int where it can, whose additions are half the work.
 template <typename Sum, typename Measure, typename Wanted>
 __device__ Cut FindCut(const float* values, int count, const Ties& ties, const Measure& measure,
                        const Wanted& wanted_of) {
   constexpr int kWarps = kCutThreads / kWarp;
   constexpr int kBins = 2048;
-  __shared__ Sum bins[kBins];
+  constexpr int kEach = kBins / kCutThreads;  // neighbouring bins of a thread
+  static_assert(kWarps == kWarp && kEach == 2);
+  __shared__ Part<Sum, kEach> bins[kCutThreads];  // of this block's values
   __shared__ Sum of_warps[kWarps];
   __shared__ int found;
   __shared__ uint64_t left;
+  const auto cluster = cooperative_groups::this_cluster();
+  const int warp = threadIdx.x / kWarp;
+  const int lane = threadIdx.x % kWarp;
   uint32_t prefix = 0;
   uint32_t mask = 0;
   uint64_t wanted = 0;
   for (const int shift : {21, 10, 0}) {
-    for (int i = threadIdx.x; i < kBins; i += kCutThreads) bins[i] = 0;
+    bins[threadIdx.x] = {};
     __syncthreads();
     const uint32_t digit_mask = shift == 0 ? kBins / 2 - 1 : kBins - 1;
-    for (int i = threadIdx.x; i < count; i += kCutThreads) {
-      const uint32_t key = KeyOf(values[i]);
-      if ((key & mask) != prefix) continue;
-      const Sum x = measure(i, values[i], key);
-      if (x != 0) atomicAdd(&bins[key >> shift & digit_mask], x);
+    const auto add = [&](uint32_t key, Sum x) {
+      const uint32_t digit = key >> shift & digit_mask;
+      AddTo(bins[digit / kEach].values[digit % kEach], x);
+    };
+    ForOwnValues(values, count, [&](int i, float value) {
+      const uint32_t key = KeyOf(value);
+      if ((key & mask) != prefix) return;
+      const Sum x = measure(i, value, key);
+      if (x != 0) add(key, x);
+    });
+    if (cluster.thread_rank() == 0 && ties.measure != 0 && (ties.key & mask) == prefix) {
+      add(ties.key, static_cast<Sum>(ties.measure));
     }
-    if (threadIdx.x == 0 && ties.measure != 0 && (ties.key & mask) == prefix) {
-      atomicAdd(&bins[ties.key >> shift & digit_mask], static_cast<Sum>(ties.measure));
+    cluster.sync();
+    Part<Sum, kEach> sums = {};
+    for (unsigned rank = 0; rank < cluster.num_blocks(); ++rank) {
+      const auto of_block = LoadPart<Sum, kEach>(
+          cluster.map_shared_rank(bins, static_cast<int>(rank))[threadIdx.x].values);
+      for (int i = 0; i < kEach; ++i) sums.values[i] += of_block.values[i];
     }
+    const Sum both = sums.values[0] + sums.values[1];
+    const Sum of_warp = WarpSumOf(both);
+    if (lane == 0) of_warps[warp] = of_warp;
     __syncthreads();
-    constexpr int kEach = kBins / kCutThreads;  // of neighbouring bins, so a warp has 64
-    static_assert(kWarps == kWarp && kEach == 2);
-    const int first = threadIdx.x * kEach;
-    Sum sum = 0;
-    for (int i = 0; i < kEach; ++i) sum += bins[first + i];
-    sum = WarpSumOf(sum);
-    if (threadIdx.x % kWarp == 0) of_warps[threadIdx.x / kWarp] = sum;
-    __syncthreads();
-    if (threadIdx.x < kWarp) {
-      if (mask == 0) wanted = wanted_of(WarpSumOf(of_warps[threadIdx.x]));
-      const int warp = ReachedFromAbove(of_warps[threadIdx.x], wanted);
-      const Sum* pair = bins + (warp * kWarp + threadIdx.x) * kEach;
-      const int lane = ReachedFromAbove(pair[0] + pair[1], wanted);
-      if (threadIdx.x == lane) {
-        const bool is_upper = pair[1] >= wanted;
-        found = (warp * kWarp + lane) * kEach + (is_upper ? 1 : 0);
-        left = is_upper ? wanted : wanted - pair[1];
+    if (mask == 0) wanted = wanted_of(WarpSumOf(of_warps[lane]));
+    if (warp == ReachedFromAbove(of_warps[lane], wanted)) {
+      const int at = ReachedFromAbove(both, wanted);
+      if (lane == at) {
+        const bool is_upper = sums.values[1] >= wanted;
+        found = static_cast<int>(threadIdx.x) * kEach + (is_upper ? 1 : 0);
+        left = is_upper ? wanted : wanted - sums.values[1];
       }
     }
-    __syncthreads();
+    cluster.sync();  // before a block's bins are for others again
     prefix |= static_cast<uint32_t>(found) << shift;
     mask |= digit_mask << shift;
     wanted = left;

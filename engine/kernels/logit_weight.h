@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 
 #include "engine/kernels/host_device.h"
 #include "engine/kernels/sample_rows.h"
@@ -13,24 +14,31 @@ namespace windowkv {
 // The highest logit's weight. Sums of 2^22 weights still fit into 64 bits.
 constexpr uint64_t kHighestWeight = uint64_t{1} << 40;
 
-// A logit's share of the softmax, of the highest one's.
-WINDOWKV_HOST_DEVICE inline uint64_t LogitWeight(float logit, float highest, float temperature) {
-  const double share = exp((static_cast<double>(logit) - highest) / temperature);
-  return static_cast<uint64_t>(rint(share * static_cast<double>(kHighestWeight)));
-}
+// What a logit of a row counts for in a draw: its share of the softmax at the row's temperature, of
+// the highest one's; nothing when min_p rules it out.
+class WeightOf {
+ public:
+  WINDOWKV_HOST_DEVICE WeightOf(const RowSampling& row, float highest)
+      : highest_(highest),
+        inverse_temperature_(1 / static_cast<double>(row.temperature)),
+        least_(static_cast<uint64_t>(row.min_p * static_cast<double>(kHighestWeight))) {}
 
-// The least weight that is left by min_p.
-WINDOWKV_HOST_DEVICE inline uint64_t LeastWeight(float min_p) {
-  const auto least = static_cast<uint64_t>(min_p * static_cast<double>(kHighestWeight));
-  return least > 1 ? least : 1;
-}
+  WINDOWKV_HOST_DEVICE uint64_t operator()(float logit) const {
+    const double share = exp((static_cast<double>(logit) - highest_) * inverse_temperature_);
+    // Adding 2^52 rounds to the nearest whole number, which stands in the sum's lowest bits.
+    constexpr double kRounder = uint64_t{1} << 52;
+    const double sum = share * static_cast<double>(kHighestWeight) + kRounder;
+    uint64_t weight = 0;
+    memcpy(&weight, &sum, sizeof(weight));
+    weight &= (uint64_t{1} << 52) - 1;
+    return weight >= least_ ? weight : 0;
+  }
 
-// What a candidate counts for in a draw: nothing below LeastWeight(min_p).
-WINDOWKV_HOST_DEVICE inline uint64_t CandidateWeight(float logit, float highest, float temperature,
-                                                     uint64_t least) {
-  const uint64_t weight = LogitWeight(logit, highest, temperature);
-  return weight >= least ? weight : 0;
-}
+ private:
+  double highest_;
+  double inverse_temperature_;
+  uint64_t least_;
+};
 
 // What the weights of the tokens that top_p leaves add up to at least.
 WINDOWKV_HOST_DEVICE inline uint64_t NucleusWeight(float top_p, uint64_t total) {

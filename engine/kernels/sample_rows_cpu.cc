@@ -100,10 +100,10 @@ int32_t ArgMax(const float* logits, int32_t count) {
 }
 
 int32_t Draw(const float* logits, int32_t vocab_size, float highest, const RowSampling& row) {
-  const uint64_t least = LeastWeight(row.min_p);
+  const WeightOf weight_of(row, highest);
   std::vector<Candidate> candidates;
   for (int32_t i = 0; i < vocab_size; ++i) {
-    const uint64_t weight = CandidateWeight(logits[i], highest, row.temperature, least);
+    const uint64_t weight = weight_of(logits[i]);
     if (weight > 0) candidates.push_back({i, logits[i], weight});
   }
   if (row.top_k > 0) KeepTop(candidates, static_cast<size_t>(row.top_k));

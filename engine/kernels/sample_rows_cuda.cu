@@ -1,6 +1,9 @@
 #include <ATen/ops/empty.h>
+#include <cooperative_groups.h>
 
 #include "engine/kernels/cuda_cut.cuh"
+#include "engine/kernels/cuda_device.h"
+#include "engine/kernels/cuda_launch.cuh"
 #include "engine/kernels/cuda_staging.h"
 #include "engine/kernels/cuda_values.cuh"
 #include "engine/kernels/logit_weight.h"
@@ -11,6 +14,7 @@ namespace {
 
 constexpr int kThreads = kCutThreads;
 constexpr int kWarps = kThreads / kWarp;
+constexpr int kMaxCluster = 4;  // clusters of 8 leave too many multiprocessors over
 constexpr unsigned kAllLanes = 0xffffffffU;
 
 struct Args {
@@ -21,130 +25,161 @@ struct Args {
   int vocab_size;
 };
 
-// The lowest id of the highest logit for every thread; kNoToken as the processor's twin.
-__device__ int ArgMax(const float* logits, int vocab_size) {
-  __shared__ float values[kWarps];
-  __shared__ int ids[kWarps];
-  float best = -INFINITY;
-  int id = vocab_size;
-  bool is_nan = false;
-#pragma unroll 8
-  for (int i = threadIdx.x; i < vocab_size; i += kThreads) {
-    const float x = logits[i];
-    is_nan |= isnan(x);
-    if (x > best) {
-      best = x;
-      id = i;
-    }
-  }
-  const auto merge = [&](float other, int other_id) {
-    if (other > best || (other == best && other_id < id)) {
-      best = other;
+struct Highest {
+  float logit = -INFINITY;
+  int id = 0;
+
+  // The lower id of equal ones.
+  __device__ void Merge(float other, int other_id) {
+    if (other > logit || (other == logit && other_id < id)) {
+      logit = other;
       id = other_id;
     }
-  };
-  const auto merge_warp = [&] {
-    for (int step = kWarp / 2; step > 0; step /= 2) {
-      merge(__shfl_xor_sync(kAllLanes, best, step), __shfl_xor_sync(kAllLanes, id, step));
-    }
-  };
-  merge_warp();
-  if (threadIdx.x % kWarp == 0) {
-    values[threadIdx.x / kWarp] = best;
-    ids[threadIdx.x / kWarp] = id;
   }
-  if (__syncthreads_or(is_nan)) return kNoToken;
-  best = values[threadIdx.x % kWarp];
-  id = ids[threadIdx.x % kWarp];
-  merge_warp();
-  return isfinite(best) ? id : kNoToken;
+  __device__ void MergeWarp() {
+    for (int step = kWarp / 2; step > 0; step /= 2) {
+      Merge(__shfl_xor_sync(kAllLanes, logit, step), __shfl_xor_sync(kAllLanes, id, step));
+    }
+  }
+};
+
+// The lowest id of the highest logit for every thread; kNoToken as the processor's twin.
+__device__ int ArgMax(const float* logits, int vocab_size) {
+  __shared__ float logit_of[kWarps];
+  __shared__ int id_of[kWarps];
+  __shared__ float block_logit;
+  __shared__ int block_id;
+  const auto cluster = cooperative_groups::this_cluster();
+  const int lane = threadIdx.x % kWarp;
+  Highest highest{.id = vocab_size};
+  bool is_nan = false;
+  ForOwnValues(logits, vocab_size, [&](int i, float logit) {
+    is_nan |= isnan(logit);
+    if (logit > highest.logit) highest = {logit, i};
+  });
+  highest.MergeWarp();
+  if (lane == 0) {
+    logit_of[threadIdx.x / kWarp] = highest.logit;
+    id_of[threadIdx.x / kWarp] = highest.id;
+  }
+  // What is no number is above all numbers.
+  is_nan = __syncthreads_or(is_nan);
+  highest = {logit_of[lane], id_of[lane]};
+  highest.MergeWarp();
+  if (threadIdx.x == 0) {
+    block_logit = is_nan ? INFINITY : highest.logit;
+    block_id = highest.id;
+  }
+  cluster.sync();
+  const int rank = min(lane, static_cast<int>(cluster.num_blocks()) - 1);
+  highest = {*cluster.map_shared_rank(&block_logit, rank),
+             *cluster.map_shared_rank(&block_id, rank)};
+  highest.MergeWarp();
+  return isfinite(highest.logit) ? highest.id : kNoToken;
 }
 
-// The token at `uniform` among those left, by id. Each warp adds up a part of the row; the one that
-// holds the token goes through its part again.
-__device__ int Pick(const float* logits, int vocab_size, const RowSampling& row, float highest,
-                    const Cut& cut) {
-  __shared__ uint64_t above[kWarps];
-  __shared__ uint64_t equal[kWarps];
-  __shared__ int picked;
-  const int warp = threadIdx.x / kWarp;
-  const int lane = threadIdx.x % kWarp;
-  const uint64_t least = LeastWeight(row.min_p);
-  const auto weight_of = [&](float logit) {
-    return CandidateWeight(logit, highest, row.temperature, least);
-  };
-  const int part = (vocab_size + kThreads - 1) / kThreads * kWarp;
-  const int begin = min(warp * part, vocab_size);
-  const int end = min(begin + part, vocab_size);
-  uint64_t sum = 0;
-  uint64_t count = 0;
-  for (int i = begin + lane; i < end; i += kWarp) {
-    const float logit = logits[i];
-    const uint32_t key = KeyOf(logit);
-    if (key > cut.key) sum += weight_of(logit);
-    count += key == cut.key ? 1 : 0;
-  }
-  sum = WarpSumOf(sum);
-  count = WarpSumOf(count);
-  if (lane == 0) {
-    above[warp] = sum;
-    equal[warp] = count;
-  }
-  __syncthreads();
-  const uint64_t tie_weight = cut.ties == 0 ? 0 : weight_of(ValueOf(cut.key));
-  const auto ties_of = [&](uint64_t before, int of) {
-    return min(before < cut.ties ? cut.ties - before : 0, equal[of]);
-  };
-  uint64_t total = 0;
-  uint64_t ties = 0;
-  for (int i = 0; i < kWarps; ++i) {
-    total += above[i] + ties_of(ties, i) * tie_weight;
-    ties += equal[i];
-  }
-  uint64_t left = DrawnWeight(row.uniform, total);
-  int at = 0;
-  ties = 0;
-  for (; at < kWarps - 1; ++at) {
-    const uint64_t weight = above[at] + ties_of(ties, at) * tie_weight;
-    if (left < weight) break;
-    left -= weight;
-    ties += equal[at];
-  }
-  if (threadIdx.x == 0) picked = kNoToken;
-  __syncthreads();
-  if (warp == at) {
-    for (int base = begin; base < end; base += kWarp) {
-      const int i = base + lane;
-      const float logit = i < end ? logits[i] : -INFINITY;
-      const uint32_t key = KeyOf(logit);
-      const bool is_tie = i < end && key == cut.key;
-      const unsigned tied = __ballot_sync(kAllLanes, is_tie);
-      const uint64_t rank = ties + __popc(tied & ((1U << lane) - 1));
-      uint64_t weight = 0;
-      if (i < end && key > cut.key) weight = weight_of(logit);
-      if (is_tie && rank < cut.ties) weight = tie_weight;
-      uint64_t upto = weight;
+template <typename T>
+__device__ T SumBefore(T x) {
+  T sum = x;
 #pragma unroll
-      for (int step = 1; step < kWarp; step *= 2) {
-        const uint64_t other = __shfl_up_sync(kAllLanes, upto, step);
-        if (lane >= step) upto += other;
-      }
-      const unsigned beyond = __ballot_sync(kAllLanes, upto > left);
-      if (beyond != 0) {
-        if (lane == 0) picked = base + __ffs(beyond) - 1;
-        break;
-      }
-      left -= __shfl_sync(kAllLanes, upto, kWarp - 1);
-      ties += __popc(tied);
-    }
+  for (int step = 1; step < kWarp; step *= 2) {
+    const T other = __shfl_up_sync(kAllLanes, sum, step);
+    if (static_cast<int>(threadIdx.x) % kWarp >= step) sum += other;
   }
-  __syncthreads();
-  return picked;
+  return sum - x;
+}
+
+// Some of a row's tokens, by where they lie to a cut.
+struct Tokens {
+  uint64_t above;  // their weight
+  uint64_t equal;  // their number
+
+  __device__ Tokens WarpSum() const { return {WarpSumOf(above), WarpSumOf(equal)}; }
+};
+
+// The way to a drawn token: what is left of the weight before it, and how many tokens at the cut
+// have been passed.
+class Way {
+ public:
+  __device__ Way(const Cut& cut, uint64_t tie_weight) : cut_(cut), tie_weight_(tie_weight) {}
+
+  __device__ void Begin(double uniform, const Tokens& all) {
+    left_ = DrawnWeight(uniform, all.above + TieWeight(all, 0));
+  }
+
+  // Goes on to the one of a warp's lanes in whose tokens, which lie one lane's after another's, the
+  // drawn one is.
+  __device__ int NextLane(const Tokens& tokens) {
+    const uint64_t passed = passed_ + SumBefore(tokens.equal);
+    const uint64_t weight = tokens.above + TieWeight(tokens, passed);
+    const uint64_t before = SumBefore(weight);
+    const int lane = __ffs(static_cast<int>(__ballot_sync(kAllLanes, before + weight > left_))) - 1;
+    left_ -= __shfl_sync(kAllLanes, before, lane);
+    passed_ = __shfl_sync(kAllLanes, passed, lane);
+    return lane;
+  }
+
+ private:
+  // Of those at the cut the first ones are left.
+  __device__ uint64_t TieWeight(const Tokens& tokens, uint64_t passed) const {
+    return min(passed < cut_.ties ? cut_.ties - passed : 0, tokens.equal) * tie_weight_;
+  }
+
+  Cut cut_;
+  uint64_t tie_weight_;
+  uint64_t left_ = 0;
+  uint64_t passed_ = 0;
+};
+
+// The token at `uniform` among those left, by id, for every thread. Each warp of the cluster adds
+// up a part of the row; the part that holds the token is gone through in the same way, until a warp
+// sees all of it.
+__device__ int Pick(const float* logits, int vocab_size, const RowSampling& row,
+                    const WeightOf& weight_of, const Cut& cut) {
+  __shared__ Tokens warps[kWarps];
+  __shared__ Tokens block;
+  const auto cluster = cooperative_groups::this_cluster();
+  const int blocks = static_cast<int>(cluster.num_blocks());
+  const int lane = threadIdx.x % kWarp;
+  const auto tokens_of = [&](float logit) {
+    const uint32_t key = KeyOf(logit);
+    return Tokens{key > cut.key ? weight_of(logit) : 0, key == cut.key ? uint64_t{1} : 0};
+  };
+  Way way(cut, cut.ties == 0 ? 0 : weight_of(ValueOf(cut.key)));
+  int begin = 0;
+  int end = vocab_size;
+  do {
+    const bool is_whole_row = end - begin == vocab_size;
+    const int threads = static_cast<int>(cluster.num_threads());
+    const int part = (end - begin + threads - 1) / threads * kWarp;
+    const int own = begin + static_cast<int>(cluster.thread_rank()) / kWarp * part;
+    Tokens sum{};
+    ForValues(logits, own + lane, min(own + part, end), kWarp, [&](int, float logit) {
+      const Tokens token = tokens_of(logit);
+      sum.above += token.above;
+      sum.equal += token.equal;
+    });
+    sum = sum.WarpSum();
+    if (lane == 0) warps[threadIdx.x / kWarp] = sum;
+    __syncthreads();
+    sum = warps[lane].WarpSum();
+    if (threadIdx.x == 0) block = sum;
+    cluster.sync();
+    Tokens of_block{};
+    if (lane < blocks) of_block = *cluster.map_shared_rank(&block, lane);
+    if (is_whole_row) way.Begin(row.uniform, of_block.WarpSum());
+    const int in_block = way.NextLane(of_block);
+    const int in_warp = way.NextLane(cluster.map_shared_rank(warps, in_block)[lane]);
+    begin += (in_block * kWarps + in_warp) * part;
+    end = min(begin + part, end);
+    cluster.sync();  // before what others read is written again
+  } while (end - begin > kWarp);
+  return begin + way.NextLane(begin + lane < end ? tokens_of(logits[begin + lane]) : Tokens{});
 }
 
 __device__ int Draw(const float* logits, int vocab_size, const RowSampling& row, float highest) {
   // min_p leaves the highest ones, so it makes no difference to the k highest before it or after.
-  const uint64_t least = LeastWeight(row.min_p);
+  const WeightOf weight_of(row, highest);
   Cut cut;
   if (row.top_k > 0) {
     cut = FindCut<unsigned>(
@@ -152,9 +187,6 @@ __device__ int Draw(const float* logits, int vocab_size, const RowSampling& row,
         [&](uint64_t) { return static_cast<uint64_t>(row.top_k); });
   }
   if (row.top_p < 1) {
-    const auto weight_of = [&](float logit) {
-      return CandidateWeight(logit, highest, row.temperature, least);
-    };
     Ties ties;
     if (cut.ties > 0) ties = {cut.key, cut.ties * weight_of(ValueOf(cut.key))};
     const Cut nucleus = FindCut<unsigned long long>(
@@ -164,21 +196,32 @@ __device__ int Draw(const float* logits, int vocab_size, const RowSampling& row,
     const uint64_t each = weight_of(ValueOf(nucleus.key));
     cut = {nucleus.key, (nucleus.ties + each - 1) / each};
   }
-  return Pick(logits, vocab_size, row, highest, cut);
+  return Pick(logits, vocab_size, row, weight_of, cut);
 }
 
-// A block for each row.
+// A cluster for each row.
 __global__ void __launch_bounds__(kThreads, 1) Kernel(Args a) {
+  WaitForInputs();
+  const auto cluster = cooperative_groups::this_cluster();
   const RowSampling row = a.rows[blockIdx.x];
   float* logits = a.logits + int64_t{row.row} * a.vocab_size;
-  for (int i = row.edits_begin + static_cast<int>(threadIdx.x); i < row.edits_end; i += kThreads) {
+  for (int i = row.edits_begin + static_cast<int>(cluster.thread_rank()); i < row.edits_end;
+       i += static_cast<int>(cluster.num_threads())) {
     const LogitEdit edit = a.edits[i];
     logits[edit.id] = Edited(logits[edit.id], edit);
   }
-  __syncthreads();
+  cluster.sync();
   int id = ArgMax(logits, a.vocab_size);
   if (id != kNoToken && row.temperature != 0) id = Draw(logits, a.vocab_size, row, logits[id]);
-  if (threadIdx.x == 0) a.ids[blockIdx.x] = id;
+  if (cluster.thread_rank() == 0) a.ids[blockIdx.x] = id;
+  cluster.sync();  // a block's shared memory stays until none reads it
+}
+
+// As many blocks for a row, a power of two, as run at once.
+unsigned ClusterOf(int64_t rows) {
+  unsigned blocks = 1;
+  while (blocks < kMaxCluster && 2 * blocks * rows <= CudaMultiprocessors()) blocks *= 2;
+  return blocks;
 }
 
 }  // namespace
@@ -192,8 +235,8 @@ at::Tensor SampleRowsCuda(const std::vector<RowSampling>& rows, const std::vecto
   const Args args{logits.mutable_data_ptr<float>(), StagedData<RowSampling>(staged_rows),
                   StagedData<LogitEdit>(staged_edits), ids.mutable_data_ptr<int32_t>(),
                   static_cast<int>(logits.size(1))};
-  Kernel<<<static_cast<unsigned>(count), kThreads, 0, CurrentStream()>>>(args);
-  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  const unsigned cluster = ClusterOf(count);
+  LaunchEarly(&Kernel, {dim3(static_cast<unsigned>(count), 1, cluster), kThreads, cluster}, args);
   return ids;
 }
 

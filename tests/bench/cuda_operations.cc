@@ -162,17 +162,23 @@ void MeasurePrefillOperations(const LlamaConfig& config, const Bounds& bounds) {
 }
 
 void MeasureSampling(const LlamaConfig& config, const Bounds& bounds) {
-  constexpr int32_t kRows = 64;
-  at::Tensor logits = at::randn({kRows, config.vocab_size}, kBfloat16.dtype(at::kFloat));
-  for (const bool drawn : {false, true}) {
-    std::vector<RowSampling> rows;
-    for (int32_t row = 0; row < kRows; ++row) {
-      rows.push_back({.row = row, .temperature = drawn ? 0.8f : 0.0f, .uniform = 0.5});
-      if (drawn) rows.back().top_p = 0.9f;
+  const std::vector<std::pair<std::string, RowSampling>> kinds = {
+      {"greedy", {}},
+      {"drawn", {.temperature = 0.8f}},
+      {"drawn with top_p", {.temperature = 0.8f, .top_p = 0.9f}},
+      {"drawn with top_k", {.temperature = 0.8f, .top_k = 50}}};
+  for (const int32_t count : {1, 16, 64}) {
+    at::Tensor logits = at::randn({count, config.vocab_size}, kBfloat16.dtype(at::kFloat));
+    for (const auto& [kind, sampling] : kinds) {
+      std::vector<RowSampling> rows(static_cast<size_t>(count), sampling);
+      for (int32_t row = 0; row < count; ++row) {
+        rows[row].row = row;
+        rows[row].uniform = (row + 0.5) / count;
+      }
+      RowOfBytes(
+          absl::StrFormat("tokens of %d rows, %s", count, kind),
+          [&] { SampleRows(rows, {}, logits); }, static_cast<double>(logits.nbytes()), bounds);
     }
-    RowOfBytes(
-        drawn ? "tokens of 64 rows, drawn with top_p" : "tokens of 64 rows, greedy",
-        [&] { SampleRows(rows, {}, logits); }, static_cast<double>(logits.nbytes()), bounds);
   }
 }
 

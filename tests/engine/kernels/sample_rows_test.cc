@@ -33,6 +33,19 @@ class SampleRowsTest : public KernelTest {
     return SampleRows(rows, {}, tensor).Wait();
   }
 
+  static std::vector<int32_t> InBatches(size_t size, const std::vector<RowSampling>& rows,
+                                        at::Tensor& logits) {
+    std::vector<int32_t> ids;
+    for (size_t begin = 0; begin < rows.size(); begin += size) {
+      const auto first = rows.begin() + static_cast<ptrdiff_t>(begin);
+      const auto count = static_cast<ptrdiff_t>(std::min(size, rows.size() - begin));
+      for (const int32_t id : SampleRows({first, first + count}, {}, logits).Wait()) {
+        ids.push_back(id);
+      }
+    }
+    return ids;
+  }
+
   // Few different values when `levels` is small, so that many are equal.
   std::vector<float> RandomLogits(int32_t count, int levels) {
     std::vector<float> logits(static_cast<size_t>(count));
@@ -131,7 +144,7 @@ TEST_P(SampleRowsTest, EditsChangeTheLogitsInTheirOrder) {
 }
 
 TEST_P(SampleRowsTest, DrawsWhatASoftmaxWrittenOutDraws) {
-  for (const int32_t vocab_size : {1, 5, 32, 1000, 4097, 20000}) {
+  for (const int32_t vocab_size : {1, 5, 32, 1000, 4097, 40000}) {
     for (const int levels : {1, 7, 1 << 20}) {
       const std::vector<float> logits = RandomLogits(vocab_size, levels);
       std::vector<RowSampling> rows;
@@ -151,6 +164,8 @@ TEST_P(SampleRowsTest, DrawsWhatASoftmaxWrittenOutDraws) {
       }
       at::Tensor all = Logits(std::vector<std::vector<float>>(rows.size(), logits));
       const std::vector<int32_t> ids = SampleRows(rows, {}, all).Wait();
+      EXPECT_EQ(InBatches(40, rows, all), ids);
+      EXPECT_EQ(InBatches(16, rows, all), ids);
       for (size_t i = 0; i < rows.size(); ++i) {
         EXPECT_EQ(ids[i], Reference(logits, rows[i]))
             << vocab_size << " logits of " << levels << " values, temperature "
