@@ -1,22 +1,14 @@
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
-#include <ATen/ops/logaddexp.h>
 
 #include <tuple>
 
 #include "engine/kernels/dense_attention_cuda.h"
+#include "engine/kernels/merge_attention_cuda.h"
 #include "engine/kernels/prefill_attention.h"
 
 namespace windowkv {
 namespace {
-
-// Some queries' attention to some keys: values [1, num_heads, rows, head_dim], the logarithms of
-// the softmaxes' denominators [1, num_heads, rows, 1] float32.
-struct PartialAttention {
-  at::Tensor values;
-  at::Tensor logsumexp;
-};
 
 PartialAttention Cudnn(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float scale,
                        bool is_causal) {
@@ -25,8 +17,8 @@ PartialAttention Cudnn(const at::Tensor& q, const at::Tensor& k, const at::Tenso
       heads_first(q), heads_first(k), heads_first(v), /*attn_bias=*/{},
       /*compute_log_sumexp=*/true, /*dropout_p=*/0.0, is_causal, /*return_debug_mask=*/false,
       scale);
-  const at::Tensor& logsumexp = std::get<1>(result);
-  return {std::get<0>(result), logsumexp.reshape({1, q.size(1), q.size(0), 1})};
+  return {std::get<0>(result)[0].transpose(0, 1),
+          std::get<1>(result).reshape({q.size(1), q.size(0)})};
 }
 
 // cuDNN's kernels take twice as much out of the matrix units as FlashAttention 2, but align a
@@ -35,18 +27,14 @@ PartialAttention Cudnn(const at::Tensor& q, const at::Tensor& k, const at::Tenso
 void InTwoParts(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float scale,
                 at::Tensor& out, at::Tensor* logsumexp) {
   const int64_t before = k.size(0) - q.size(0);
-  PartialAttention all = Cudnn(q, k.slice(0, before), v.slice(0, before), scale, true);
+  PartialAttention own = Cudnn(q, k.slice(0, before), v.slice(0, before), scale, true);
   if (before > 0) {
-    const PartialAttention first =
-        Cudnn(q, k.slice(0, 0, before), v.slice(0, 0, before), scale, false);
-    const at::Tensor both = at::logaddexp(all.logsumexp, first.logsumexp);
-    // out = first + (own - first) * the own keys' share
-    const at::Tensor share = (all.logsumexp - both).exp_().to(q.scalar_type());
-    all.values = first.values.lerp(all.values, share);
-    all.logsumexp = both;
+    MergeAttentionCuda(Cudnn(q, k.slice(0, 0, before), v.slice(0, 0, before), scale, false), own,
+                       logsumexp);
+  } else if (logsumexp != nullptr) {
+    logsumexp->copy_(own.logsumexp);
   }
-  out = all.values[0].transpose(0, 1);
-  if (logsumexp != nullptr) logsumexp->copy_(all.logsumexp.reshape(logsumexp->sizes()));
+  out = own.values;
 }
 
 // A few rows are not worth two calls. Its causal mask is aligned at the last query and key.

@@ -72,6 +72,18 @@ TEST_P(PrefillAttentionTest, RowsInSlicesGiveTheSameAsAllAtOnce) {
   }
 }
 
+TEST_P(PrefillAttentionTest, TellsTheDenominatorsOfItsSoftmaxes) {
+  const at::Tensor q = Random({300, 6, 64}) * 4;
+  const at::Tensor k = Random({300, 2, 64});
+  for (const int64_t rows : {3, 150, 300}) {
+    const at::Tensor last = q.slice(0, 300 - rows);
+    at::Tensor out = at::empty_like(last);
+    at::Tensor logsumexp = at::empty({6, rows}, last.options().dtype(at::kFloat));
+    PrefillAttention(last, k, k, 0.2f, out, &logsumexp);
+    ExpectClose(logsumexp, CausalLogits(last, k, 0.2).logsumexp(-1), 1e-5);
+  }
+}
+
 TEST_P(PrefillAttentionTest, ThreadsDoNotChangeTheBits) {
   const at::Tensor q = Random({200, 6, 32});
   const at::Tensor k = Random({200, 2, 32});
