@@ -7,8 +7,8 @@
 
 #include "engine/kernels/cuda_values.cuh"
 
-// The highest of many values without sorting them, by a cluster of blocks of kCutThreads; a kernel
-// that is started without clusters is one of one block.
+// The highest of many values without sorting them, by a cluster of blocks of kCutThreads; without
+// clusters each block is one.
 namespace windowkv {
 
 constexpr int kCutThreads = 1024;

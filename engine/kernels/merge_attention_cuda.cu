@@ -33,8 +33,9 @@ __global__ void __launch_bounds__(kThreads) Kernel(Args a) {
     const int64_t begin = i % packs * Pack<T>::kSize;
     const int64_t softmax = head * a.rows + row;
     const float own_logsumexp = a.own_logsumexp[softmax];
+    const float apart = a.other_logsumexp[softmax] - own_logsumexp;
     // 1 when the other one's denominator is nothing beside this one's, 0 the other way round.
-    const float share = 1 / (1 + __expf(a.other_logsumexp[softmax] - own_logsumexp));
+    const float share = 1 / (1 + __expf(apart));
     T* target = a.own.data + row * a.own.row_stride + head * a.own.head_stride + begin;
     const T* source = a.other.data + row * a.other.row_stride + head * a.other.head_stride + begin;
     Pack<T> own = LoadPack(target);
@@ -46,7 +47,6 @@ __global__ void __launch_bounds__(kThreads) Kernel(Args a) {
     }
     StorePart(target, own);
     if (begin == 0 && a.logsumexp != nullptr) {
-      const float apart = a.other_logsumexp[softmax] - own_logsumexp;
       a.logsumexp[softmax] = own_logsumexp + fmaxf(apart, 0) + log1pf(__expf(-fabsf(apart)));
     }
   }
@@ -60,6 +60,14 @@ Values ValuesOf(const at::Tensor& values) {
 
 void MergeAttentionCuda(const PartialAttention& other, PartialAttention& own,
                         at::Tensor* logsumexp) {
+  for (const at::Tensor& values : {other.values, own.values}) {
+    TORCH_CHECK(
+        values.stride(2) == 1 && values.size(2) % Pack<T>::kSize == 0 &&
+            IsPackAligned(static_cast<const T*>(values.const_data_ptr()), values.stride(0)) &&
+            values.stride(1) % Pack<T>::kSize == 0,
+        "the attention to be merged does not lie in packs");
+  }
+  TORCH_CHECK(other.logsumexp.is_contiguous() && own.logsumexp.is_contiguous());
   const Args args{ValuesOf(other.values),
                   ValuesOf(own.values),
                   other.logsumexp.const_data_ptr<float>(),

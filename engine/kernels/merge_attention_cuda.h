@@ -7,7 +7,9 @@ namespace windowkv {
 
 // Some queries' attention to some keys, on CUDA.
 struct PartialAttention {
-  at::Tensor values;     // [rows, num_heads, head_dim] bfloat16, last dimension contiguous
+  // [rows, num_heads, head_dim] bfloat16, last dimension contiguous, all others and head_dim in
+  // multiples of sixteen bytes.
+  at::Tensor values;
   at::Tensor logsumexp;  // [num_heads, rows] float32, contiguous: of each softmax's denominator
 };
 

@@ -2,7 +2,6 @@
 #include <cooperative_groups.h>
 
 #include "engine/kernels/cuda_cut.cuh"
-#include "engine/kernels/cuda_device.h"
 #include "engine/kernels/cuda_launch.cuh"
 #include "engine/kernels/cuda_staging.h"
 #include "engine/kernels/cuda_values.cuh"
@@ -14,7 +13,7 @@ namespace {
 
 constexpr int kThreads = kCutThreads;
 constexpr int kWarps = kThreads / kWarp;
-constexpr int kMaxCluster = 4;  // clusters of 8 leave too many multiprocessors over
+static_assert(kWarps == kWarp);  // a lane for each warp of a block, and for each block of a cluster
 constexpr unsigned kAllLanes = 0xffffffffU;
 
 struct Args {
@@ -26,8 +25,8 @@ struct Args {
 };
 
 struct Highest {
-  float logit = -INFINITY;
-  int id = 0;
+  float logit;
+  int id;
 
   // The lower id of equal ones.
   __device__ void Merge(float other, int other_id) {
@@ -45,45 +44,35 @@ struct Highest {
 
 // The lowest id of the highest logit for every thread; kNoToken as the processor's twin.
 __device__ int ArgMax(const float* logits, int vocab_size) {
-  __shared__ float logit_of[kWarps];
-  __shared__ int id_of[kWarps];
-  __shared__ float block_logit;
-  __shared__ int block_id;
+  __shared__ Highest warps[kWarps];
+  __shared__ Highest block;
   const auto cluster = cooperative_groups::this_cluster();
   const int lane = threadIdx.x % kWarp;
-  Highest highest{.id = vocab_size};
+  Highest highest{-INFINITY, vocab_size};
   bool is_nan = false;
   ForOwnValues(logits, vocab_size, [&](int i, float logit) {
     is_nan |= isnan(logit);
     if (logit > highest.logit) highest = {logit, i};
   });
   highest.MergeWarp();
-  if (lane == 0) {
-    logit_of[threadIdx.x / kWarp] = highest.logit;
-    id_of[threadIdx.x / kWarp] = highest.id;
-  }
-  // What is no number is above all numbers.
+  if (lane == 0) warps[threadIdx.x / kWarp] = highest;
   is_nan = __syncthreads_or(is_nan);
-  highest = {logit_of[lane], id_of[lane]};
+  highest = warps[lane];
   highest.MergeWarp();
-  if (threadIdx.x == 0) {
-    block_logit = is_nan ? INFINITY : highest.logit;
-    block_id = highest.id;
-  }
+  if (is_nan) highest.logit = INFINITY;  // as good as none, in whichever block
+  if (threadIdx.x == 0) block = highest;
   cluster.sync();
-  const int rank = min(lane, static_cast<int>(cluster.num_blocks()) - 1);
-  highest = {*cluster.map_shared_rank(&block_logit, rank),
-             *cluster.map_shared_rank(&block_id, rank)};
+  highest = *cluster.map_shared_rank(&block, min(lane, static_cast<int>(cluster.num_blocks()) - 1));
   highest.MergeWarp();
   return isfinite(highest.logit) ? highest.id : kNoToken;
 }
 
-template <typename T>
-__device__ T SumBefore(T x) {
-  T sum = x;
+// The sum over the lanes before this one.
+__device__ uint64_t SumBefore(uint64_t x) {
+  uint64_t sum = x;
 #pragma unroll
   for (int step = 1; step < kWarp; step *= 2) {
-    const T other = __shfl_up_sync(kAllLanes, sum, step);
+    const uint64_t other = __shfl_up_sync(kAllLanes, sum, step);
     if (static_cast<int>(threadIdx.x) % kWarp >= step) sum += other;
   }
   return sum - x;
@@ -184,7 +173,7 @@ __device__ int Draw(const float* logits, int vocab_size, const RowSampling& row,
   if (row.top_k > 0) {
     cut = FindCut<unsigned>(
         logits, vocab_size, {}, [](int, float, uint32_t) { return 1U; },
-        [&](uint64_t) { return static_cast<uint64_t>(row.top_k); });
+        [&](uint64_t count) { return min(static_cast<uint64_t>(row.top_k), count); });
   }
   if (row.top_p < 1) {
     Ties ties;
@@ -217,11 +206,16 @@ __global__ void __launch_bounds__(kThreads, 1) Kernel(Args a) {
   cluster.sync();  // a block's shared memory stays until none reads it
 }
 
+LaunchShape ShapeOf(int64_t rows, unsigned cluster) {
+  return {dim3(static_cast<unsigned>(rows), 1, cluster), kThreads, cluster};
+}
+
 // As many blocks for a row, a power of two, as run at once.
 unsigned ClusterOf(int64_t rows) {
-  unsigned blocks = 1;
-  while (blocks < kMaxCluster && 2 * blocks * rows <= CudaMultiprocessors()) blocks *= 2;
-  return blocks;
+  static const int of_four = ClustersAtOnce(&Kernel, ShapeOf(1, 4));
+  static const int of_two = ClustersAtOnce(&Kernel, ShapeOf(1, 2));
+  if (rows <= of_four) return 4;
+  return rows <= of_two ? 2 : 1;
 }
 
 }  // namespace
@@ -235,8 +229,7 @@ at::Tensor SampleRowsCuda(const std::vector<RowSampling>& rows, const std::vecto
   const Args args{logits.mutable_data_ptr<float>(), StagedData<RowSampling>(staged_rows),
                   StagedData<LogitEdit>(staged_edits), ids.mutable_data_ptr<int32_t>(),
                   static_cast<int>(logits.size(1))};
-  const unsigned cluster = ClusterOf(count);
-  LaunchEarly(&Kernel, {dim3(static_cast<unsigned>(count), 1, cluster), kThreads, cluster}, args);
+  LaunchEarly(&Kernel, ShapeOf(count, ClusterOf(count)), args);
   return ids;
 }
 

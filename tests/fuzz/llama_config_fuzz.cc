@@ -14,12 +14,12 @@ namespace {
 constexpr std::initializer_list<absl::StatusCode> kRefusals = {absl::StatusCode::kInvalidArgument,
                                                                absl::StatusCode::kUnimplemented};
 // More than any model has.
-constexpr SamplingLimits kWidest = {.vocab_size = 1 << 24, .context_length = 1 << 28};
+constexpr SamplingLimits kWidest = {.vocab_size = 1 << 22, .context_length = 1 << 28};
 
 bool InRange(int64_t value, int64_t low, int64_t high) { return value >= low && value <= high; }
 
 absl::Status CheckConfig(const LlamaConfig& config) {
-  if (!InRange(config.vocab_size, 1, 1 << 24) || !InRange(config.hidden_size, 1, 1 << 20) ||
+  if (!InRange(config.vocab_size, 1, 1 << 22) || !InRange(config.hidden_size, 1, 1 << 20) ||
       !InRange(config.intermediate_size, 1, 1 << 20) || !InRange(config.num_layers, 1, 4096) ||
       !InRange(config.context_length, 1, 1 << 28)) {
     return Broken("sizes are in range");

@@ -112,6 +112,29 @@ TEST_P(PrefillAttentionTest, InputsMayBePartsOfWiderRows) {
   ExpectClose(out, Expected(q, k, v, 0.25), SumError());
 }
 
+TEST_P(PrefillAttentionTest, ManyRowsSeeWhatLiesBeforeThem) {
+  for (const int64_t head_dim : {8, 24, 64, 80, 128}) {
+    SCOPED_TRACE("head_dim " + std::to_string(head_dim));
+    const at::Tensor qkv = Random({300, 6 + 2 * 2, head_dim});
+    const at::Tensor q = qkv.slice(1, 0, 6).slice(0, 150);
+    const at::Tensor k = qkv.slice(1, 6, 8);
+    const at::Tensor v = qkv.slice(1, 8);
+    at::Tensor out = Empty({150, 6, head_dim});
+    PrefillAttention(q, k, v, 0.2f, out);
+    ExpectClose(out, Expected(q, k, v, 0.2), SumError());
+  }
+}
+
+TEST_P(PrefillAttentionTest, OneKeyMayTakeAllAttentionWhereverItLies) {
+  const at::Tensor q = Random({150, 2, 64}).abs();
+  const at::Tensor v = Random({300, 2, 64});
+  for (const int64_t key : {20, 160}) {
+    const at::Tensor k = Random({300, 2, 64}) * 0.1;
+    k.select(0, key).fill_(30);
+    ExpectClose(Attend(q, k, v, 1.0f), Expected(q, k, v, 1), SumError());
+  }
+}
+
 TEST_P(PrefillAttentionTest, WhatLiesBehindTheLastTokenDoesNotMatter) {
   const at::Tensor q = Random({21, 3, 64});
   const at::Tensor k = Random({40, 1, 64});

@@ -143,6 +143,34 @@ TEST_P(SampleRowsTest, EditsChangeTheLogitsInTheirOrder) {
   EXPECT_TRUE(logits.equal(expected));
 }
 
+TEST_P(SampleRowsTest, ManyEditsAreAllDoneBeforeATokenIsChosen) {
+  constexpr int32_t kVocabSize = 40000;
+  std::vector<float> logits(kVocabSize);
+  for (int32_t id = 0; id < kVocabSize; ++id) logits[id] = static_cast<float>(id % 7);
+  std::vector<LogitEdit> edits;
+  std::vector<float> edited = logits;
+  for (int32_t id = 3; id < kVocabSize; id += 8) {
+    const bool is_out = id % 3 == 0;
+    edits.push_back({.id = id, .bias = static_cast<float>(id % 5), .less = is_out ? kInfinity : 0});
+    edited[id] = is_out ? -kInfinity : edited[id] + static_cast<float>(id % 5);
+  }
+  const auto highest = static_cast<int32_t>(std::ranges::max_element(edited) - edited.begin());
+  for (const int32_t count : {1, 16, 40, 80}) {
+    std::vector<RowSampling> rows;
+    for (int32_t row = 0; row < count; ++row) {
+      rows.push_back({.row = row,
+                      .temperature = row % 2 == 0 ? 0.0f : 0.01f,
+                      .top_k = 1,
+                      .edits_end = static_cast<int32_t>(edits.size())});
+    }
+    at::Tensor all = Logits(std::vector<std::vector<float>>(static_cast<size_t>(count), logits));
+    EXPECT_EQ(SampleRows(rows, edits, all).Wait(),
+              std::vector<int32_t>(static_cast<size_t>(count), highest));
+    EXPECT_TRUE(
+        all.equal(Logits(std::vector<std::vector<float>>(static_cast<size_t>(count), edited))));
+  }
+}
+
 TEST_P(SampleRowsTest, DrawsWhatASoftmaxWrittenOutDraws) {
   for (const int32_t vocab_size : {1, 5, 32, 1000, 4097, 40000}) {
     for (const int levels : {1, 7, 1 << 20}) {
@@ -154,7 +182,7 @@ TEST_P(SampleRowsTest, DrawsWhatASoftmaxWrittenOutDraws) {
             for (const float min_p : {0.0f, 0.013f}) {
               rows.push_back({.row = static_cast<int32_t>(rows.size()),
                               .temperature = temperature,
-                              .top_k = std::min(top_k, vocab_size),
+                              .top_k = top_k,
                               .top_p = top_p,
                               .min_p = min_p,
                               .uniform = Uniform()});
@@ -192,6 +220,21 @@ TEST_P(SampleRowsTest, ADrawCoversEveryTokenThatIsLeftAndNoOther) {
   EXPECT_EQ(drawn(1), (std::vector<int32_t>{2, 8, 1, 4, 1}));
   EXPECT_EQ(drawn(0.9f), (std::vector<int32_t>{2, 9, 1, 4, 0}));  // of equals the lower id
   EXPECT_EQ(drawn(0.4f), (std::vector<int32_t>{0, 16, 0, 0, 0}));
+}
+
+TEST_P(SampleRowsTest, TheEndsOfADrawAreTheFirstAndTheLastTokenThatIsLeft) {
+  constexpr double kBelowOne = 1 - 0x1.0p-53;
+  std::vector<float> logits(40000, 1);
+  logits.front() = -kInfinity;
+  logits.back() = -kInfinity;
+  at::Tensor all = Logits({logits, logits, logits, logits});
+  EXPECT_EQ(SampleRows({{.row = 0, .temperature = 1, .uniform = 0},
+                        {.row = 1, .temperature = 1, .uniform = kBelowOne},
+                        {.row = 2, .temperature = 1, .top_k = 7, .uniform = kBelowOne},
+                        {.row = 3, .temperature = 1, .top_p = 0.5f, .uniform = kBelowOne}},
+                       {}, all)
+                .Wait(),
+            (std::vector<int32_t>{1, 39998, 7, 19999}));
 }
 
 TEST_P(SampleRowsTest, TokensAreThoseOfTheirStepWhateverIsStartedBeforeTheyAreRead) {

@@ -225,7 +225,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"KeyTwice", R"({"model_type": "llama", "model_type": "llama"})", "found twice"},
         Bad("NoModelType", {{"model_type", nullptr}}, "model_type: expected a string"),
         Bad("NoVocabSize", {{"vocab_size", nullptr}},
-            "vocab_size: expected an integer in [1, 16777216], found nothing"),
+            "vocab_size: expected an integer in [1, 4194304], found nothing"),
         Bad("NegativeHiddenSize", {{"hidden_size", -64}},
             "hidden_size: expected an integer in [1, "),
         Bad("FractionalSize", {{"intermediate_size", 1.5}}, "found 1.5"),
