@@ -191,6 +191,11 @@ at::ScalarType ChooseDtype(ComputeDtype dtype, const LlamaConfig& model, at::Dev
   return is_fast && model.torch_dtype != "float32" ? at::kBFloat16 : at::kFloat;
 }
 
+int64_t MaxReadingTokens(const EngineConfig& config, const LlamaConfig& model) {
+  if (config.max_reading_tokens > 0) return config.max_reading_tokens;
+  return std::max<int64_t>(model.context_length, 65536);
+}
+
 absl::StatusOr<ModelRunner::Config> MakeRunnerConfig(const EngineConfig& config,
                                                      const LlamaConfig& model) {
   ModelRunner::Config runner;
@@ -207,6 +212,7 @@ absl::StatusOr<ModelRunner::Config> MakeRunnerConfig(const EngineConfig& config,
   runner.num_threads = config.num_threads > 0
                            ? config.num_threads
                            : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  runner.reading_tokens = std::max<int64_t>(MaxReadingTokens(config, model), model.context_length);
   runner.capture_decode = config.cuda_graphs;
   return runner;
 }
@@ -254,6 +260,8 @@ absl::Status CheckConfig(const EngineConfig& config, const LlamaConfig& model) {
   WINDOWKV_RETURN_IF_ERROR(in_range("max_running", config.max_running, 1, 4096));
   WINDOWKV_RETURN_IF_ERROR(in_range("max_waiting", config.max_waiting, 1, 1 << 20));
   WINDOWKV_RETURN_IF_ERROR(in_range("max_reading", config.max_reading, 1, 4096));
+  WINDOWKV_RETURN_IF_ERROR(
+      in_range("max_reading_tokens", config.max_reading_tokens, 0, int64_t{1} << 32));
   WINDOWKV_RETURN_IF_ERROR(in_range("max_preemptions", config.max_preemptions, 0, 1000));
   WINDOWKV_RETURN_IF_ERROR(in_range("num_threads", config.num_threads, 0, 1024));
   WINDOWKV_RETURN_IF_ERROR(in_range("tokenizer_threads", config.tokenizer_threads, 1, 64));
@@ -294,6 +302,7 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const EngineConfig& config,
   EngineLoop::Config loop;
   loop.scheduler.max_running = config.max_running;
   loop.scheduler.max_reading = config.max_reading;
+  loop.scheduler.max_reading_tokens = MaxReadingTokens(config, model);
   loop.scheduler.target_itl = config.target_itl;
   loop.scheduler.ageing = config.ageing;
   loop.scheduler.max_preemptions = config.max_preemptions;

@@ -37,6 +37,8 @@ struct EngineConfig {
   // A request that would have to wait longer is RESOURCE_EXHAUSTED; zero: none is for that.
   absl::Duration max_queue_wait;
   int32_t max_reading = 16;   // prompts read at once
+  // Tokens of them together; one prompt alone may have more. 0: the context, 65536 at least.
+  int64_t max_reading_tokens = 0;
   absl::Duration target_itl;  // of running requests while prompts are read; 0: two decode steps
   absl::Duration ageing = absl::Seconds(10);  // waiting that a level of priority is worth
   int32_t max_preemptions = 0;  // of one request, for requests of higher priority; 0: off

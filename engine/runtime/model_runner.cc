@@ -18,18 +18,16 @@ namespace windowkv {
 
 namespace {
 
-// All that is free but for the activations of two long prompts and what libraries take.
+// All that is free but for what reading prompts takes, and libraries.
 absl::StatusOr<int64_t> PoolBytesOf(const ModelRunner::Config& config) {
-  constexpr int64_t kLongPrompt = 32768;
   constexpr int64_t kLibraries = int64_t{1} << 30;
-  const int64_t tokens = std::min<int64_t>(config.model.context_length, kLongPrompt);
-  const int64_t kept_free = 2 * ModelRunner::PrefillBytes(config, tokens) + kLibraries;
+  const int64_t kept_free = ModelRunner::PrefillBytes(config, config.reading_tokens) + kLibraries;
   ReleaseUnusedCudaMemory();
   const int64_t free = CudaDeviceMemory(config.device).free_bytes;
   if (free > kept_free) return free - kept_free;
   return absl::ResourceExhaustedError(absl::StrCat(
       "the device has ", free, " bytes free beside the weights, where reading prompts may take ",
-      kept_free, ": lower prefill_chunk, or say kv_pool_bytes"));
+      kept_free, ": lower prefill_chunk or max_reading_tokens, or say kv_pool_bytes"));
 }
 
 absl::StatusOr<KvCacheStore> MakeStore(const ModelRunner::Config& config) {

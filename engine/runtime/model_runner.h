@@ -28,13 +28,14 @@ class ModelRunner final : public BatchRunner {
     int64_t kv_pool_bytes = 0;  // 0: what a CUDA device has left beside weights and activations
     int32_t block_size = 16;
     int32_t prefill_chunk = 512;
+    int64_t reading_tokens = 65536;  // of the prompts read at once, at most
     int32_t num_threads = 1;     // of the thread that runs batches; 0: as they are
     bool capture_decode = true;  // decode steps as CUDA graphs
   };
   static absl::StatusOr<std::unique_ptr<ModelRunner>> Create(const Config& config);
 
-  // What reading a prompt takes beside its cache: the residual stream, one layer's keys and values,
-  // and the largest activations of a chunk.
+  // What reading prompts of `tokens` together takes beside their caches: the residual streams, one
+  // layer's keys and values of each, and the largest activations of a chunk.
   static int64_t PrefillBytes(const Config& config, int64_t tokens);
 
   void PrepareThread() override;

@@ -93,6 +93,7 @@ void RequestQueue::OnEnded(Stage stage, int64_t bytes) {
     case Stage::kRead:
       --read_;
   }
+  if (waiting_ + unread_ == 0) last_read_.reset();  // nobody is left whose reading would tell
   if (waiting_ + unread_ + read_ == 0) idle_cv_.notify_all();
 }
 

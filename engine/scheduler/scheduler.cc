@@ -63,7 +63,8 @@ Batch Scheduler::Next(absl::Duration now) {
 void Scheduler::Admit(absl::Duration now, Batch& batch) {
   for (size_t i = 0; i < std::min(waiting_.size(), kMaxTried);) {
     Sequence& next = *waiting_[i];
-    if (HasPlace()) next.cache = cache_manager_->Admit(next.plan);
+    const Room room = RoomNow();
+    if (room.HasPlace() && CanBeRead(next, room)) next.cache = cache_manager_->Admit(next.plan);
     if (next.cache) {
       if (next.preemptions == 0) next.admitted = now;
       next.last_admitted = now;
@@ -73,16 +74,40 @@ void Scheduler::Admit(absl::Duration now, Batch& batch) {
       continue;
     }
     if (i == 0 && MakeRoom(next, now, batch)) continue;
+    if (!room.HasPlace()) return;
     if (!next.blocked_since) next.blocked_since = now;
-    if (running() >= config_.max_running || now - *next.blocked_since >= config_.overtaking) return;
+    if (now - *next.blocked_since >= config_.overtaking) return;
     ++i;
   }
 }
 
-bool Scheduler::HasPlace() const {
-  if (running() >= config_.max_running) return false;
-  const auto is_read = [](const auto& sequence) { return !sequence->prefill_done(); };
-  return std::count_if(running_.begin(), running_.end(), is_read) < config_.max_reading;
+Scheduler::Room Scheduler::RoomNow() const {
+  Room room{cache_manager_->allocator().available(), config_.max_running - running(),
+            config_.max_reading, config_.max_reading_tokens};
+  for (const auto& sequence : running_) {
+    if (sequence->prefill_done()) continue;
+    --room.reading_places;
+    room.reading_tokens -= static_cast<int64_t>(sequence->prompt.size());
+  }
+  return room;
+}
+
+Scheduler::Room Scheduler::Without(const Sequence& sequence, Room room) {
+  room.blocks += sequence.plan.blocks;
+  ++room.places;
+  if (sequence.prefill_done()) return room;
+  ++room.reading_places;
+  room.reading_tokens += static_cast<int64_t>(sequence.prompt.size());
+  return room;
+}
+
+bool Scheduler::CanBeRead(const Sequence& sequence, const Room& room) const {
+  return static_cast<int64_t>(sequence.prompt.size()) <= room.reading_tokens ||
+         room.reading_places == config_.max_reading;
+}
+
+bool Scheduler::Fits(const Sequence& sequence, const Room& room) const {
+  return room.HasPlace() && CanBeRead(sequence, room) && room.blocks >= sequence.plan.blocks;
 }
 
 bool Scheduler::MayTakePlaceOf(const Sequence& sequence, int32_t priority) const {
@@ -110,17 +135,21 @@ bool Scheduler::MakeRoom(const Sequence& sequence, absl::Duration now, Batch& ba
     return std::make_tuple(a->priority, b->last_admitted) <
            std::make_tuple(b->priority, a->last_admitted);
   });
-  int64_t blocks = cache_manager_->allocator().available();
-  int32_t places = config_.max_running - running();
-  if (blocks >= sequence.plan.blocks && places > 0) return false;  // it waits for something else
+  // As few as make it fit, and of those only the ones without which it would not.
   size_t count = 0;
-  while (count < victims.size() && (blocks < sequence.plan.blocks || places < 1)) {
-    blocks += victims[count++]->plan.blocks;
-    ++places;
+  for (Room room = RoomNow(); !Fits(sequence, room); room = Without(*victims[count++], room)) {
+    if (count == victims.size()) return false;
   }
-  if (blocks < sequence.plan.blocks || places < 1) return false;
-  for (size_t i = 0; i < count; ++i) PutBack(victims[i], sequence.place, batch);
-  return true;
+  victims.resize(count);
+  for (size_t i = victims.size(); i-- > 0;) {
+    Room room = RoomNow();
+    for (size_t j = 0; j < victims.size(); ++j) {
+      if (j != i) room = Without(*victims[j], room);
+    }
+    if (Fits(sequence, room)) victims.erase(victims.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  for (const Sequence* victim : victims) PutBack(victim, sequence.place, batch);
+  return !victims.empty();
 }
 
 void Scheduler::PutBack(const Sequence* sequence, absl::Duration place, Batch& batch) {
@@ -174,7 +203,7 @@ void Scheduler::PlanReading(absl::Duration now, Batch& batch) {
 }
 
 bool Scheduler::CannotMeetDeadline(const Sequence& sequence, absl::Duration now) const {
-  if (!sequence.output.empty()) return false;
+  if (!sequence.output.empty() || sequence.deadline == absl::InfiniteDuration()) return false;
   return now + costs_.PrefillTime(CostLeft(sequence)) > sequence.deadline;
 }
 

@@ -20,8 +20,9 @@ namespace windowkv {
 //
 // - Order: a request counts as if it had come `ageing` earlier per level of priority, so priorities
 //   overtake, but nothing waits for ever.
-// - Admission: in that order, when the cache manager can reserve the whole footprint. A request
-//   that does not fit is overtaken by ones that do, for at most `overtaking`; then all wait for it.
+// - Admission: in that order, when the cache manager can reserve the whole footprint and the prompt
+//   can be read beside those that are. A request that does not fit is overtaken by ones that do,
+//   for at most `overtaking`; then all wait for it. Waiting for a free place is not counted.
 // - Decoding: every running sequence whose reader keeps up, one token per step.
 // - Reading: several prompts at once, in each step as many slices as the target for inter-token
 //   latency leaves, at least one. Most urgent first: four times the time left to read, less the
@@ -37,6 +38,8 @@ class Scheduler {
     int32_t max_running = 64;
     // Prompts read at once, each with its activations and one layer's keys and values.
     int32_t max_reading = 16;
+    // Tokens of them together, for the memory that reading takes; one prompt alone may have more.
+    int64_t max_reading_tokens = 65536;
     // Of running sequences while prompts are read; 0: reading takes a little less than decoding,
     // and more only while more prompts wait than sequences decode.
     absl::Duration target_itl = absl::ZeroDuration();
@@ -78,10 +81,22 @@ class Scheduler {
   void Admit(absl::Duration now, Batch& batch);
   // Whether a request of `priority` may take the sequence's place.
   bool MayTakePlaceOf(const Sequence& sequence, int32_t priority) const;
-  // For one more to run and be read; blocks are another matter.
-  bool HasPlace() const;
-  // Puts running sequences back so that `sequence` fits; false, and nothing changes, when that
-  // cannot be had.
+  // What the next request can have.
+  struct Room {
+    int64_t blocks = 0;
+    int32_t places = 0;          // to run
+    int32_t reading_places = 0;  // to be read
+    int64_t reading_tokens = 0;
+
+    bool HasPlace() const { return places > 0 && reading_places > 0; }
+  };
+  Room RoomNow() const;
+  // `room` with what a running sequence has.
+  static Room Without(const Sequence& sequence, Room room);
+  bool CanBeRead(const Sequence& sequence, const Room& room) const;
+  bool Fits(const Sequence& sequence, const Room& room) const;
+  // Puts running sequences back so that `sequence` fits, none that need not be; false, and nothing
+  // changes, when that cannot be had.
   bool MakeRoom(const Sequence& sequence, absl::Duration now, Batch& batch);
   // `sequence` gives its blocks back and waits again, behind `place`.
   void PutBack(const Sequence* sequence, absl::Duration place, Batch& batch);

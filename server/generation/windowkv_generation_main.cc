@@ -110,6 +110,10 @@ void AddSchedulingFlags(ServerFlags* server, EngineConfig* engine) {
   app->add_option("--max-reading", engine->max_reading,
                   "Prompts read at once, each with its activations and one layer's K and V")
       ->check(CLI::Range(1, 4096));
+  app->add_option("--max-reading-tokens", engine->max_reading_tokens,
+                  "Tokens of the prompts read at once; one alone may have more. 0: the model's "
+                  "context, 65536 at least")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 32));
   app->add_option_function<double>(
          "--target-itl-ms", [engine](double ms) { engine->target_itl = absl::Milliseconds(ms); },
          "Inter-token latency in milliseconds that running requests keep while prompts are read, "

@@ -117,6 +117,32 @@ TEST_F(PreemptionTest, APlaceCanBeMadeAsWellAsBlocks) {
   EXPECT_THAT(Ids(batch.admitted), ElementsAre("high"));
 }
 
+TEST_F(PreemptionTest, NothingIsPutBackForBlocksWhileThereIsNoPlaceToRead) {
+  Scheduler::Config config = Config(1);
+  config.max_reading = 1;
+  Scheduler scheduler(config, &manager_);
+  Add(scheduler, "decoding", 5, 0, 0);
+  scheduler.Next(absl::Seconds(1)).admitted[0]->slices_done = 1;
+  Add(scheduler, "reading", 5, 5, 1);
+  scheduler.Next(absl::Seconds(2));
+  Add(scheduler, "high", 5, 5, 2);
+  EXPECT_THAT(scheduler.Next(absl::Seconds(3)).preempted, IsEmpty());
+}
+
+TEST_F(PreemptionTest, OnlyAReaderIsPutBackForAPlaceToRead) {
+  Scheduler::Config config = Config(1);
+  config.max_reading = 1;
+  Scheduler scheduler(config, &manager_);
+  Add(scheduler, "decoding", 2, 0, 0);
+  scheduler.Next(absl::Seconds(1)).admitted[0]->slices_done = 1;
+  Add(scheduler, "reading", 2, 1, 1);
+  scheduler.Next(absl::Seconds(2));
+  Add(scheduler, "high", 2, 5, 2);
+  const Batch batch = scheduler.Next(absl::Seconds(3));
+  EXPECT_THAT(Ids(batch.preempted), ElementsAre("reading"));
+  EXPECT_THAT(Ids(batch.admitted), ElementsAre("high"));
+}
+
 TEST_F(PreemptionTest, WhatWasPutBackKeepsItsOutputAndComputesItAgain) {
   Scheduler scheduler(Config(1), &manager_);
   Add(scheduler, "low", 8, 0, 0);

@@ -211,6 +211,30 @@ TEST_F(SchedulerTest, ReadsNoMorePromptsAtOnceThanItMay) {
   EXPECT_THAT(Ids(scheduler.Next(absl::ZeroDuration()).admitted), ElementsAre("c"));
 }
 
+TEST_F(SchedulerTest, ReadsNoMoreTokensAtOnceThanItMayButAnyPromptAlone) {
+  Scheduler scheduler = Make({.max_reading_tokens = 16});
+  scheduler.Add(MakeSequence("long", 3, {1}));                      // 23 tokens
+  scheduler.Add(MakeSequence("a", 1, {1}, absl::Milliseconds(1)));  // 7
+  scheduler.Add(MakeSequence("b", 2, {1}, absl::Milliseconds(2)));  // 15
+  scheduler.Add(MakeSequence("c", 1, {1}, absl::Milliseconds(3)));  // 7
+  Batch batch = scheduler.Next(absl::ZeroDuration());
+  EXPECT_THAT(Ids(batch.admitted), ElementsAre("long"));
+  RunBatch(batch);
+  batch = scheduler.Next(absl::Milliseconds(4));
+  EXPECT_THAT(Ids(batch.admitted), ElementsAre("a", "c"));
+}
+
+TEST_F(SchedulerTest, WaitingForAPlaceDoesNotUseUpTheTimeOfBeingOvertaken) {
+  Scheduler scheduler = Make({.max_reading = 1, .overtaking = absl::Seconds(1)});
+  scheduler.Add(MakeSequence("reading", 15, {1, 1}));  // 30 of 40 blocks
+  const Batch first = scheduler.Next(absl::ZeroDuration());
+  scheduler.Add(MakeSequence("large", 10, {1}, absl::Milliseconds(1)));  // 20
+  scheduler.Add(MakeSequence("small", 1, {1}, absl::Milliseconds(2)));   // 2
+  EXPECT_THAT(scheduler.Next(absl::Seconds(1)).admitted, IsEmpty());
+  first.admitted[0]->slices_done = 2;
+  EXPECT_THAT(Ids(scheduler.Next(absl::Seconds(5)).admitted), ElementsAre("small"));
+}
+
 TEST_F(SchedulerTest, ARequestThatDoesNotFitIsOvertakenForALimitedTimeOnly) {
   Scheduler scheduler = Make({.overtaking = absl::Seconds(1)});
   scheduler.Add(MakeSequence("large", 15, {1}));  // 30 of 40 blocks
