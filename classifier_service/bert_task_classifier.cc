@@ -14,7 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "classifier_service/bert_config.h"
 #include "classifier_service/bert_encoder.h"
-#include "engine/base/catch_exceptions.h"
+#include "engine/kernels/catch_exceptions.h"
 #include "engine/base/status.h"
 #include "engine/kernels/cpu_features.h"
 #include "engine/kernels/kernel_threads.h"

@@ -23,7 +23,6 @@ class BlockAllocator {
   void ReturnReserved(int32_t block);
   void Free(const std::vector<int32_t>& blocks);
 
-  int64_t num_blocks() const { return num_blocks_; }
   // Neither taken nor reserved.
   int64_t available() const { return static_cast<int64_t>(free_.size()) - reserved_; }
   int64_t taken() const { return num_blocks_ - static_cast<int64_t>(free_.size()); }

@@ -1,12 +1,12 @@
 #include "engine/kv_cache/kv_cache_store.h"
 
 #include <ATen/ops/empty.h>
-#include <c10/util/Exception.h>
 
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/kernels/catch_exceptions.h"
 #include "engine/kernels/cuda_device.h"
 #include "engine/kernels/kv_scatter.h"
 
@@ -25,21 +25,20 @@ absl::StatusOr<KvCacheStore> KvCacheStore::Create(const Config& config) {
         config.num_layers * geometry.block_bytes, ", ", INT32_MAX * geometry.block_bytes,
         "]: at least one block of ", geometry.block_bytes, " bytes per layer"));
   }
-  try {
-    return KvCacheStore(geometry, at::empty({geometry.num_blocks, 2, config.num_kv_heads,
-                                             config.block_size, config.head_dim},
-                                            at::TensorOptions(config.device).dtype(config.dtype)));
-  } catch (const c10::Error& error) {
-    if (config.device.is_cuda() && dynamic_cast<const c10::OutOfMemoryError*>(&error) == nullptr) {
-      return absl::InternalError(error.what_without_backtrace());
-    }
-    const std::string limit =
-        config.device.is_cuda() ? absl::StrCat(config.device.str(), " has ",
+  at::Tensor pool;
+  const absl::Status made = CatchExceptions([&] {
+    pool =
+        at::empty({geometry.num_blocks, 2, config.num_kv_heads, config.block_size, config.head_dim},
+                  at::TensorOptions(config.device).dtype(config.dtype));
+  });
+  if (made.ok()) return KvCacheStore(geometry, std::move(pool));
+  if (!absl::IsResourceExhausted(made)) return made;
+  const std::string limit = config.device.is_cuda()
+                                ? absl::StrCat(config.device.str(), " has ",
                                                CudaDeviceMemory(config.device).free_bytes, " free")
                                 : "more than can be had";
-    return absl::ResourceExhaustedError(
-        absl::StrCat("kv_pool_bytes is ", config.pool_bytes, ", ", limit, ": lower it"));
-  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("kv_pool_bytes is ", config.pool_bytes, ", ", limit, ": lower it"));
 }
 
 void KvCacheStore::Scatter(const at::Tensor& k, const at::Tensor& v, const KeptPositions& kept,

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/base/catch_exceptions.h"
 #include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
+#include "engine/kernels/catch_exceptions.h"
 #include "engine/runtime/engine_state.h"
 #include "engine/runtime/request_end.h"
 #include "engine/sampling/sample_tokens.h"

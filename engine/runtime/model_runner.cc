@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/base/catch_exceptions.h"
 #include "engine/base/status.h"
+#include "engine/kernels/catch_exceptions.h"
 #include "engine/kernels/cuda_device.h"
 #include "engine/kernels/device_mark.h"
 #include "engine/kernels/kernel_threads.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/base/catch_exceptions.h"
+#include "engine/kernels/catch_exceptions.h"
 
 namespace windowkv {
 

@@ -11,7 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "engine/base/catch_exceptions.h"
+#include "engine/kernels/catch_exceptions.h"
 #include "engine/base/status.h"
 #include "engine/weights/json_reader.h"
 
@@ -87,7 +87,6 @@ absl::StatusOr<Checkpoint> Checkpoint::Open(const std::string& dir) {
     return absl::NotFoundError(
         absl::StrCat(dir, ": expected ", kSingleFile, " or ", kIndexFile, ", found neither"));
   }
-  checkpoint.FindMainDtype();
   return checkpoint;
 }
 
@@ -129,16 +128,6 @@ absl::Status Checkpoint::AddShard(const std::string& index_path, const std::stri
   }
   files_.push_back(*std::move(file));
   return absl::OkStatus();
-}
-
-void Checkpoint::FindMainDtype() {
-  std::map<WeightDtype, int64_t> bytes;
-  for (const auto& [name, entry] : tensors_) {
-    if (entry.view != nullptr) bytes[entry.view->dtype] += entry.view->bytes;
-  }
-  const auto most = std::max_element(
-      bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (most != bytes.end()) dtype_ = most->first;
 }
 
 bool Checkpoint::Has(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }

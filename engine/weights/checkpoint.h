@@ -34,16 +34,12 @@ class Checkpoint {
   absl::StatusOr<at::Tensor> Load(std::string_view name, const std::vector<int64_t>& shape,
                                   const at::TensorOptions& options) const;
 
-  // The dtype most weights are stored in.
-  WeightDtype dtype() const { return dtype_; }
-
  private:
   explicit Checkpoint(std::string dir) : dir_(std::move(dir)) {}
   absl::Status OpenSingleFile(const std::string& path);
   absl::Status OpenShards(const std::string& index_path);
   absl::Status AddShard(const std::string& index_path, const std::string& shard,
                         const std::vector<std::string>& names);
-  void FindMainDtype();
 
   struct Entry {
     const SafetensorsFile* file = nullptr;
@@ -52,7 +48,6 @@ class Checkpoint {
   std::string dir_;
   std::vector<std::unique_ptr<SafetensorsFile>> files_;
   std::map<std::string, Entry, std::less<>> tensors_;
-  WeightDtype dtype_ = WeightDtype::kFloat32;
 };
 
 }  // namespace windowkv

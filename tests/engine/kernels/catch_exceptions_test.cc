@@ -1,5 +1,6 @@
-#include "engine/base/catch_exceptions.h"
+#include "engine/kernels/catch_exceptions.h"
 
+#include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
 
 #include <new>
@@ -17,6 +18,19 @@ TEST(CatchExceptionsTest, IsOkWhenNothingIsThrown) {
 TEST(CatchExceptionsTest, OutOfMemoryIsResourceExhausted) {
   const absl::Status status = CatchExceptions([] { throw std::bad_alloc(); });
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(CatchExceptionsTest, SoIsWhatLibTorchCannotAllocate) {
+  const absl::Status on_cpu = CatchExceptions([] { at::empty({int64_t{1} << 60}, at::kByte); });
+  EXPECT_EQ(on_cpu.code(), absl::StatusCode::kResourceExhausted) << on_cpu;
+  const absl::Status on_device =
+      CatchExceptions([] { TORCH_CHECK_WITH(OutOfMemoryError, false, "tried to allocate 2 GiB"); });
+  EXPECT_EQ(on_device, absl::ResourceExhaustedError("tried to allocate 2 GiB"));
+}
+
+TEST(CatchExceptionsTest, ALibTorchErrorIsInternalWithoutItsStack) {
+  const absl::Status status = CatchExceptions([] { TORCH_CHECK(false, "shapes differ"); });
+  EXPECT_EQ(status, absl::InternalError("shapes differ"));
 }
 
 TEST(CatchExceptionsTest, AnyOtherExceptionIsInternalWithItsMessage) {
