@@ -70,6 +70,19 @@ TEST(RequestQueueTest, TimesWithNobodyWaitingSayNothingOfThePace) {
   EXPECT_EQ(queue.ExpectedWait(), std::nullopt);
 }
 
+TEST(RequestQueueTest, TimesBeforeAPromptThatWasNeverReadSayNothingOfThePace) {
+  RequestQueue queue({.requests = 8});
+  Fill(queue, 2);
+  queue.OnAdmitted(10);
+  queue.OnAdmitted(10);
+  queue.OnRead(absl::Seconds(1));
+  queue.OnEnded(RequestQueue::Stage::kUnread, 10);  // cancelled; then nothing for an hour
+  Fill(queue, 1);
+  queue.OnAdmitted(10);
+  queue.OnRead(absl::Hours(1));
+  EXPECT_EQ(queue.ExpectedWait(), std::nullopt);
+}
+
 TEST(RequestQueueTest, RefusesWhatWouldWaitTooLong) {
   RequestQueue queue({.wait = absl::Seconds(3)});
   ReadOneASecond(queue, 2);
