@@ -16,8 +16,7 @@ size_t PartialMatch(std::string_view text, std::string_view stop) {
 
 }  // namespace
 
-std::string StopChecker::Push(std::string_view text) {
-  held_ += text;
+size_t StopChecker::Match() {
   size_t first_end = std::string::npos;
   for (const std::string& stop : stops_) {
     const size_t at = held_.find(stop);
@@ -27,8 +26,14 @@ std::string StopChecker::Push(std::string_view text) {
     first_end = end;
     matched_ = stop;
   }
+  return first_end;
+}
+
+std::string StopChecker::Push(std::string_view text, bool may_match) {
+  held_ += text;
+  const size_t end = may_match ? Match() : std::string::npos;
   if (!matched_.empty()) {
-    std::string before = held_.substr(0, first_end - matched_.size());
+    std::string before = held_.substr(0, end - matched_.size());
     held_.clear();
     return before;
   }

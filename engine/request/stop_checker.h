@@ -15,7 +15,8 @@ class StopChecker {
   explicit StopChecker(std::vector<std::string> stops) : stops_(std::move(stops)) {}
 
   // The text that may be shown now. After a match: what stood before it, and matched() is set.
-  std::string Push(std::string_view text);
+  // Unless it `may_match`, no stop string that ends in `text` counts, one that begins there does.
+  std::string Push(std::string_view text, bool may_match = true);
 
   // What was held back, at the end of the sequence.
   std::string Flush();
@@ -24,6 +25,9 @@ class StopChecker {
   const std::string& matched() const { return matched_; }
 
  private:
+  // Finds the stop string in what is held that is complete first; its end.
+  size_t Match();
+
   std::vector<std::string> stops_;
   std::string held_;
   std::string matched_;

@@ -34,11 +34,9 @@ std::optional<SequenceOutput::End> SequenceOutput::Advance(const SampledToken& t
   if (end_ids_.contains(token.id)) {
     end = End{FinishReason::kStop, ""};
   } else {
-    chunk.text = detokenizer_.Push(token.id);
-    if (count > sequence_->sampling.min_tokens) {
-      chunk.text = stop_checker_.Push(chunk.text);
-      if (!stop_checker_.matched().empty()) end = End{FinishReason::kStop, stop_checker_.matched()};
-    }
+    chunk.text = stop_checker_.Push(detokenizer_.Push(token.id),
+                                    /*may_match=*/count > sequence_->sampling.min_tokens);
+    if (!stop_checker_.matched().empty()) end = End{FinishReason::kStop, stop_checker_.matched()};
     if (!end && count >= sequence_->sampling.max_tokens) end = End{FinishReason::kLength, ""};
   }
   if (end && end->matched_stop.empty()) {

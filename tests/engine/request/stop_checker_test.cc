@@ -37,6 +37,14 @@ TEST(StopCheckerTest, ShowsEverythingAtOnceWithoutStops) {
   EXPECT_EQ(checker.matched(), "");
 }
 
+TEST(StopCheckerTest, BeforeItMayMatchAStopMayBeginButNotEnd) {
+  StopChecker checker({"\n\nQ:", "end"});
+  EXPECT_EQ(checker.Push("end. ", /*may_match=*/false), "end. ");
+  EXPECT_EQ(checker.Push("yes\n\n", /*may_match=*/false), "yes");
+  EXPECT_EQ(checker.Push("Q:"), "");
+  EXPECT_EQ(checker.matched(), "\n\nQ:");
+}
+
 TEST(StopCheckerTest, HoldsBackOnlyWhatMayBecomeAStop) {
   StopChecker checker({"END"});
   EXPECT_EQ(checker.Push("the E"), "the ");
