@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "engine/base/status.h"
 #include "engine/model/llama_config.h"
@@ -29,13 +31,21 @@ absl::Status ReadSampling(const JsonFields& fields, SamplingParams& params) {
   return absl::OkStatus();
 }
 
+SamplingParams Cut(SamplingParams params, const SamplingLimits& limits) {
+  params.top_k = std::min(params.top_k, limits.vocab_size);
+  params.max_tokens = std::min(params.max_tokens, limits.context_length);
+  params.min_tokens = std::min(params.min_tokens, params.max_tokens);
+  return params;
+}
+
 }  // namespace
 
-absl::StatusOr<SamplingParams> LoadSamplingDefaults(const std::string& dir) {
+absl::StatusOr<SamplingParams> LoadSamplingDefaults(const std::string& dir,
+                                                    const SamplingLimits& limits) {
   const std::string path = absl::StrCat(dir, "/generation_config.json");
   SamplingParams params;
   auto document = ReadJsonFile(path, kInvalid);
-  if (absl::IsNotFound(document.status())) return params;
+  if (absl::IsNotFound(document.status())) return Cut(params, limits);
   WINDOWKV_RETURN_IF_ERROR(document.status());
   WINDOWKV_ASSIGN_OR_RETURN(const JsonFields fields, JsonFields::Of(*document, path, kInvalid));
 
@@ -47,7 +57,7 @@ absl::StatusOr<SamplingParams> LoadSamplingDefaults(const std::string& dir) {
                             fields.IntOr("max_new_tokens", params.max_tokens, kTokens));
   WINDOWKV_ASSIGN_OR_RETURN(params.min_tokens,
                             fields.IntOr("min_new_tokens", 0, {0, params.max_tokens}));
-  return params;
+  return Cut(params, limits);
 }
 
 }  // namespace windowkv

@@ -280,10 +280,14 @@ absl::Status CheckConfig(const EngineConfig& config, const LlamaConfig& model) {
                          config.cache_limits,
                          {model.num_layers, model.context_length, 1, config.block_size}};
   // As for a prompt that fills the context, which keeps no more than the budget.
-  return Annotate(
-      ResolveCacheOptions(defaults, rules, config.cache_defaults.task, model.context_length, {})
-          .status(),
-      "the server's default");
+  for (const Task task : {Task::kLocalization, Task::kAggregation}) {
+    for (const CacheOptions& options : {CacheOptions{}, defaults}) {
+      WINDOWKV_RETURN_IF_ERROR(
+          Annotate(ResolveCacheOptions(options, rules, task, model.context_length, {}).status(),
+                   "the server's default"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -292,7 +296,9 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateEngine(const EngineConfig& config,
                                                      EngineMetrics* metrics) {
   WINDOWKV_ASSIGN_OR_RETURN(const LlamaConfig model, LoadLlamaConfig(config.model_dir));
   WINDOWKV_RETURN_IF_ERROR(CheckConfig(config, model));
-  WINDOWKV_ASSIGN_OR_RETURN(const SamplingParams sampling, LoadSamplingDefaults(config.model_dir));
+  WINDOWKV_ASSIGN_OR_RETURN(
+      const SamplingParams sampling,
+      LoadSamplingDefaults(config.model_dir, {model.vocab_size, model.context_length}));
   WINDOWKV_ASSIGN_OR_RETURN(RequestTokenizer tokenizer,
                             RequestTokenizer::Create(config.model_dir, model.vocab_size));
   WINDOWKV_ASSIGN_OR_RETURN(const ModelRunner::Config runner_config,

@@ -1,5 +1,6 @@
 #include "server/generation/generation_service.h"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -34,7 +35,9 @@ GenerationServiceImpl::GenerationServiceImpl(Engine* engine, EngineMetrics* metr
 GenerateWriter* GenerationServiceImpl::Generate(grpc::CallbackServerContext* context,
                                                 const v1::GenerateRequest* request) {
   const absl::Duration arrival = MonotonicNow();
-  const absl::Time deadline = absl::FromChrono(context->deadline());
+  const bool has_deadline = context->deadline() != std::chrono::system_clock::time_point::max();
+  const absl::Time deadline =
+      has_deadline ? absl::FromChrono(context->deadline()) : absl::InfiniteFuture();
   std::string id;
   const absl::Status id_status = TakeRequestId(request->request_id(), &id);
   const TraceContext trace = TraceContext::Of(context->client_metadata());

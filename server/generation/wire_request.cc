@@ -1,5 +1,6 @@
 #include "server/generation/wire_request.h"
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -69,7 +70,9 @@ SamplingParams ToSampling(const v1::SamplingParams& wire, const SamplingParams& 
     sampling.stop_token_ids.assign(wire.stop_token_ids().begin(), wire.stop_token_ids().end());
   }
   if (wire.has_max_tokens()) sampling.max_tokens = wire.max_tokens();
-  if (wire.has_min_tokens()) sampling.min_tokens = wire.min_tokens();
+  // A default gives way to what the client says.
+  sampling.min_tokens = wire.has_min_tokens() ? wire.min_tokens()
+                                              : std::min(sampling.min_tokens, sampling.max_tokens);
   if (wire.has_logprobs()) sampling.logprobs = wire.logprobs();
   if (!wire.logit_bias().empty()) {
     sampling.logit_bias = {wire.logit_bias().begin(), wire.logit_bias().end()};

@@ -56,9 +56,11 @@ absl::Status FuzzLlamaConfig(std::string_view input) {
   const auto config = LoadLlamaConfig(dir.path());
   WINDOWKV_RETURN_IF_ERROR(config.ok() ? CheckConfig(*config)
                                        : CheckRefusal(config.status(), kRefusals, dir.path()));
-  const auto sampling = LoadSamplingDefaults(dir.path());
+  const SamplingLimits limits =
+      config.ok() ? SamplingLimits{config->vocab_size, config->context_length} : kWidest;
+  const auto sampling = LoadSamplingDefaults(dir.path(), limits);
   if (!sampling.ok()) return CheckRefusal(sampling.status(), kRefusals, dir.path());
-  if (!ValidateSamplingParams(*sampling, kWidest).ok()) {
+  if (!ValidateSamplingParams(*sampling, limits).ok()) {
     return Broken("a checkpoint's sampling defaults are in range");
   }
   return absl::OkStatus();

@@ -12,14 +12,16 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
+constexpr SamplingLimits kLimits = {.vocab_size = 100, .context_length = 1000};
+
 absl::StatusOr<SamplingParams> Load(const std::string& generation_config) {
   const std::string dir = FreshTestDir();
   WriteFile(dir + "/generation_config.json", generation_config);
-  return LoadSamplingDefaults(dir);
+  return LoadSamplingDefaults(dir, kLimits);
 }
 
 TEST(SamplingDefaults, AreGreedyWithoutTheFile) {
-  const auto params = LoadSamplingDefaults(FreshTestDir());
+  const auto params = LoadSamplingDefaults(FreshTestDir(), kLimits);
   ASSERT_TRUE(params.ok()) << params.status();
   EXPECT_EQ(params->temperature, 0);
   EXPECT_EQ(params->max_tokens, SamplingParams().max_tokens);
@@ -50,6 +52,18 @@ TEST(SamplingDefaults, TakeTheFilesValuesWhenTheModelSamples) {
 
 TEST(SamplingDefaults, SamplingWithoutATemperatureMeansOne) {
   EXPECT_EQ(Load(R"({"do_sample": true})")->temperature, 1);
+}
+
+TEST(SamplingDefaults, AreCutToWhatARequestMayAskOfTheModel) {
+  const auto params =
+      Load(R"({"do_sample": true, "top_k": 101, "max_new_tokens": 1001, "min_new_tokens": 1001})");
+  ASSERT_TRUE(params.ok()) << params.status();
+  EXPECT_EQ(params->top_k, 100);
+  EXPECT_EQ(params->max_tokens, 1000);
+  EXPECT_EQ(params->min_tokens, 1000);
+  EXPECT_EQ(
+      LoadSamplingDefaults(FreshTestDir(), {.vocab_size = 100, .context_length = 20})->max_tokens,
+      20);
 }
 
 struct BadDefaults {

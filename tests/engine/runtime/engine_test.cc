@@ -231,12 +231,13 @@ TEST_F(EngineTest, WaitsForBlocksAndServesEverything) {
 
 TEST_F(EngineTest, DoesNotStartWithADefaultBudgetThatHoldsNoWindow) {
   EngineConfig config = DemoConfig();
-  config.cache_defaults.budget_tokens = 27;  // sink 4, observation 16, one window of 8
+  // Sink 4, observation 32 when the task is aggregation, one window of 8.
+  config.cache_defaults.budget_tokens = 43;
   const absl::Status status = CreateEngine(config, &metrics_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(status.message().find("the server's default"), std::string::npos) << status;
-  EXPECT_NE(status.message().find("at least 28"), std::string::npos) << status;
-  config.cache_defaults.budget_tokens = 28;
+  EXPECT_NE(status.message().find("at least 44"), std::string::npos) << status;
+  config.cache_defaults.budget_tokens = 44;
   EXPECT_TRUE(CreateEngine(config, &metrics_).ok());
 }
 

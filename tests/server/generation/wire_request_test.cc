@@ -76,6 +76,15 @@ TEST(WireRequestTest, ReadsEverySamplingOption) {
   EXPECT_TRUE(read.ignore_eos);
 }
 
+TEST(WireRequestTest, ADefaultMinimumGivesWayToTheClientsMaximum) {
+  SamplingParams defaults;
+  defaults.min_tokens = 5;
+  v1::GenerateRequest wire = TextRequest();
+  EXPECT_EQ(Convert(wire, defaults)->sampling.min_tokens, 5);
+  wire.mutable_sampling()->set_max_tokens(2);
+  EXPECT_EQ(Convert(wire, defaults)->sampling.min_tokens, 2);
+}
+
 TEST(WireRequestTest, ReadsEveryCacheOption) {
   v1::GenerateRequest wire = TextRequest();
   v1::CacheOptions* cache = wire.mutable_cache();
