@@ -11,8 +11,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "engine/kernels/catch_exceptions.h"
 #include "engine/base/status.h"
+#include "engine/kernels/catch_exceptions.h"
 #include "engine/weights/json_reader.h"
 
 namespace windowkv {
