@@ -64,6 +64,24 @@ def _services_of(objects, item):
             if manifests.selects(service["spec"]["selector"], manifests.pod_labels(item))]
 
 
+def jobs_match_alerts(objects):
+    """The jobs that a PodMonitor makes of the Pods are those that alerts select; without a jobLabel it
+    makes one of all."""
+    rules = (tools.ROOT / "deploy" / "prometheus" / "alert_rules.yml").read_text(encoding="utf-8")
+    selected = {value if sign else re.escape(value)
+                for sign, value in re.findall(r'\bjob=(~?)"([^"]+)"', rules)}
+    wrong = []
+    for monitor in manifests.of_kind(objects, "PodMonitor"):
+        one_for_all = f"{monitor['metadata']['namespace']}/{monitor['metadata']['name']}"
+        jobs = {manifests.pod_labels(item).get(monitor["spec"].get("jobLabel"), one_for_all)
+                for item in _selected(objects, monitor)}
+        wrong += [f"no alert selects job {job}" for job in jobs
+                  if not any(re.fullmatch(pattern, job) for pattern in selected)]
+        wrong += [f"there is no job {pattern}" for pattern in selected
+                  if not any(re.fullmatch(pattern, job) for job in jobs)]
+    return wrong
+
+
 def backends_exist(objects):
     """The router names each Pod that there may be of the generation servers, and a classifier."""
     flags = program_flags.effective(objects, manifests.workload(objects, "windowkv-router"))
@@ -272,6 +290,6 @@ def gpus_are_used(objects):
     return wrong
 
 
-ALL = (flags_exist, ports_agree, backends_exist, drain_fits, memory_fits, threads_fit, files_exist,
-       probes_fit_tls, selectors_match, pods_are_confined, priorities_exist,
+ALL = (flags_exist, ports_agree, jobs_match_alerts, backends_exist, drain_fits, memory_fits, threads_fit,
+       files_exist, probes_fit_tls, selectors_match, pods_are_confined, priorities_exist,
        images_are_this_version, gpus_are_used)

@@ -65,6 +65,13 @@ class ManifestChecksTest(unittest.TestCase):
         manifests.named(objects, "Service", "windowkv-classifier")["spec"]["ports"][0]["port"] = 1
         self.assert_found(checks.ports_agree, objects, "Service windowkv-classifier: port 1")
 
+    def test_a_job_that_no_alert_selects_is_found(self):
+        objects = self.broken("gpu")
+        [monitor] = manifests.of_kind(objects, "PodMonitor")
+        monitor["spec"].pop("jobLabel", None)
+        self.assert_found(checks.jobs_match_alerts, objects, "no alert selects job windowkv/windowkv")
+        self.assert_found(checks.jobs_match_alerts, objects, "there is no job windowkv-.*")
+
     def test_a_replica_that_no_router_knows_is_found(self):
         objects = self.broken()
         manifests.workload(objects, "windowkv-generation")["spec"]["replicas"] = 3
