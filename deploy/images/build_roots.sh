@@ -36,13 +36,15 @@ build() { # PRESET SERVER...
 # The files that the loader would open for a program, the loader itself among them.
 libraries_of() { # PROGRAM
   local listing
-  listing=$(LD_LIBRARY_PATH=$LIBTORCH/torch/lib:$LIBTORCH/nvidia/cu13/lib:$CUDA_LIBRARIES ldd "$1")
+  listing=$(LD_LIBRARY_PATH=$LIBTORCH/torch/lib:$LIBTORCH/nvidia/cu13/lib:$CUDA_LIBRARIES ldd "$1") || fail "ldd $1"
   [[ $listing != *'not found'* ]] || fail "$1: $(grep 'not found' <<<"$listing")"
   sed -nE 's/^.* => (\/[^ ]+) .*$/\1/p; s/^\t(\/[^ ]+) .*$/\1/p' <<<"$listing"
 }
 
 make_root() { # DEST PROGRAM
-  local root=$1 library
+  local root=$1 libraries library
+  # By itself, so that its failure is the script's.
+  libraries=$(libraries_of "$2")
   mkdir -p "$root"/{dev,etc,models,proc,sys,tmp,usr/bin,usr/lib64,"$LIBRARIES"}
   ln -s usr/lib "$root/lib"
   ln -s usr/lib64 "$root/lib64"
@@ -52,7 +54,7 @@ make_root() { # DEST PROGRAM
       */ld-linux-x86-64.so.2) cp -L "$library" "$root/usr/lib64/" ;;
       *) cp -L "$library" "$root/$LIBRARIES/" ;;
     esac
-  done < <(libraries_of "$2")
+  done <<<"$libraries"
   echo "windowkv:x:$USER_ID:$USER_ID::/:/none" >"$root/etc/passwd"
   echo "windowkv:x:$USER_ID:" >"$root/etc/group"
   chmod -R go+rX "$root"

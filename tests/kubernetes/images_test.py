@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""The Containerfiles: hadolint's word on them, that they fit the manifests, and how a checkpoint is
-copied. What they build is tried by try_image_roots.sh."""
+"""The Containerfiles: hadolint's word on them, that they fit the manifests, how their root file systems
+are put together and how a checkpoint is copied. What they build is tried by try_image_roots.sh."""
 
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -69,6 +71,55 @@ class ContainerfilesTest(unittest.TestCase):
                     self.assertIn(f"EXPOSE {ports}\n", stage)
                     self.assertIn(f'ENTRYPOINT ["/usr/bin/{item["metadata"]["name"]}"]', stage)
         self.assertEqual(used, set(stages))
+
+
+class BuildRootsTest(unittest.TestCase):
+    """In a small checkout, with programs that are none of ours and an ldd that says what it is told."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.folder = pathlib.Path(directory.name)
+        self.checkout = self.folder / "checkout"
+        for model in ("task_classifier", "demo_llama"):
+            (self.checkout / "deploy" / "models" / model).mkdir(parents=True)
+            (self.checkout / "deploy" / "models" / model / "config.json").touch()
+        (self.checkout / "deploy" / "images").mkdir()
+        shutil.copy(IMAGES / "build_roots.sh", self.checkout / "deploy" / "images")
+        self.programs = self.folder / "programs"
+        self.programs.mkdir()
+        for program in manifests.PROGRAMS:
+            shutil.copy(shutil.which("true"), self.programs / program)
+        self.library = self.folder / "libused.so.1"
+        self.library.touch()
+        self.ldd_says(f"\tlibused.so.1 => {self.library} (0x00007f0000000000)")
+
+    def ldd_says(self, listing):
+        (self.folder / "ldd").write_text(f"#!/bin/sh\ncat <<'END'\n{listing}\nEND\n", encoding="utf-8")
+        (self.folder / "ldd").chmod(0o755)
+
+    def build(self, *arguments, **options):
+        path = f"{self.folder}:{os.environ['PATH']}"
+        return subprocess.run([self.checkout / "deploy/images/build_roots.sh", *arguments], timeout=60,
+                              capture_output=True, text=True, env={**os.environ, "PATH": path}, **options)
+
+    def assert_built(self, result, roots):
+        self.assertEqual((result.stderr, result.returncode), ("", 0))
+        for program in manifests.PROGRAMS:
+            root = roots / program
+            self.assertTrue((root / "usr/bin" / program).is_file())
+            self.assertTrue((root / "usr/lib/x86_64-linux-gnu/libused.so.1").is_file())
+
+    def test_copies_programs_with_their_libraries(self):
+        roots = self.folder / "roots"
+        self.assert_built(self.build(roots, self.programs), roots)
+        self.assertTrue((roots / "windowkv-generation/models/demo_llama/config.json").is_file())
+
+    def test_fails_when_a_library_is_missing(self):
+        self.ldd_says("\tlibabsent.so.2 => not found")
+        result = self.build(self.folder / "roots", self.programs)
+        self.assertIn("libabsent.so.2 => not found", result.stderr)
+        self.assertEqual(result.returncode, 1)
 
 
 class CopyCheckpointsTest(unittest.TestCase):
