@@ -57,7 +57,6 @@ make_root() { # DEST PROGRAM
   done <<<"$libraries"
   echo "windowkv:x:$USER_ID:$USER_ID::/:/none" >"$root/etc/passwd"
   echo "windowkv:x:$USER_ID:" >"$root/etc/group"
-  chmod -R go+rX "$root"
 }
 
 # What libraries of CUDA open by name while they run: cuDNN its engines, these the compiler.
@@ -87,6 +86,10 @@ main() {
     cp -r "$ROOT/deploy/models/task_classifier" "$dest/windowkv-classifier/models/"
   fi
   cp -r "$ROOT/deploy/models/demo_llama" "$dest/windowkv-generation/models/"
+  # Whatever the umask, the images' user reads all of it.
+  for name in "${servers[@]}"; do
+    chmod -R go+rX "$dest/$name"
+  done
 }
 
 main "$@"

@@ -121,6 +121,12 @@ class BuildRootsTest(unittest.TestCase):
         self.assertIn("libabsent.so.2 => not found", result.stderr)
         self.assertEqual(result.returncode, 1)
 
+    def test_every_user_may_read_what_is_copied(self):
+        self.assertEqual(self.build(self.folder / "roots", self.programs, umask=0o077).returncode, 0)
+        for file in (self.folder / "roots").glob("*/**/*"):
+            with self.subTest(file=file):
+                self.assertEqual(file.stat().st_mode & 0o004, 0o004)
+
 
 class CopyCheckpointsTest(unittest.TestCase):
     def setUp(self):
