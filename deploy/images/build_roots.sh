@@ -38,7 +38,7 @@ libraries_of() { # PROGRAM
   local listing
   listing=$(LD_LIBRARY_PATH=$LIBTORCH/torch/lib:$LIBTORCH/nvidia/cu13/lib:$CUDA_LIBRARIES ldd "$1") || fail "ldd $1"
   [[ $listing != *'not found'* ]] || fail "$1: $(grep 'not found' <<<"$listing")"
-  sed -nE 's/^.* => (\/[^ ]+) .*$/\1/p; s/^\t(\/[^ ]+) .*$/\1/p' <<<"$listing"
+  sed -nE 's/^(.* => |\t)(\/.*) \(0x[0-9a-f]+\)$/\2/p' <<<"$listing"
 }
 
 make_root() { # DEST PROGRAM

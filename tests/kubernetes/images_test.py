@@ -90,9 +90,12 @@ class BuildRootsTest(unittest.TestCase):
         self.programs.mkdir()
         for program in manifests.PROGRAMS:
             shutil.copy(shutil.which("true"), self.programs / program)
-        self.library = self.folder / "libused.so.1"
-        self.library.touch()
-        self.ldd_says(f"\tlibused.so.1 => {self.library} (0x00007f0000000000)")
+        library = self.folder / "a folder" / "libused.so.1"
+        library.parent.mkdir()
+        library.touch()
+        self.ldd_says(f"\tlibused.so.1 => {library} (0x00007f0000000000)\n"
+                      f"\t{library.with_name('ld-linux-x86-64.so.2')} (0x00007f0000000000)")
+        library.with_name("ld-linux-x86-64.so.2").touch()
 
     def ldd_says(self, listing):
         (self.folder / "ldd").write_text(f"#!/bin/sh\ncat <<'END'\n{listing}\nEND\n", encoding="utf-8")
@@ -109,6 +112,7 @@ class BuildRootsTest(unittest.TestCase):
             root = roots / program
             self.assertTrue((root / "usr/bin" / program).is_file())
             self.assertTrue((root / "usr/lib/x86_64-linux-gnu/libused.so.1").is_file())
+            self.assertTrue((root / "usr/lib64/ld-linux-x86-64.so.2").is_file())
 
     def test_copies_programs_with_their_libraries(self):
         roots = self.folder / "roots"
