@@ -32,6 +32,6 @@ add_library(LibTorch::torch_cuda SHARED IMPORTED)
 # it is used. What it links itself is where the program runs, not here.
 set_target_properties(LibTorch::torch_cuda PROPERTIES
   IMPORTED_LOCATION ${WINDOWKV_CUDA_DIR}/torch/libtorch_cuda.so
-  INTERFACE_COMPILE_OPTIONS "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter ${WINDOWKV_CUDA_DIR}/include>"
+  INTERFACE_COMPILE_OPTIONS "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter \"${WINDOWKV_CUDA_DIR}/include\">"
   INTERFACE_LINK_LIBRARIES "LibTorch::c10_cuda;LibTorch::cudart"
   INTERFACE_LINK_OPTIONS "-Wl,--unresolved-symbols=ignore-in-shared-libs;-Wl,--no-as-needed")

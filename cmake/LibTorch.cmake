@@ -21,7 +21,7 @@ add_library(LibTorch::torch_cpu SHARED IMPORTED)
 set_target_properties(LibTorch::torch_cpu PROPERTIES
   IMPORTED_LOCATION ${WINDOWKV_LIBTORCH_DIR}/lib/libtorch_cpu.so
   INTERFACE_COMPILE_OPTIONS
-    "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter ${WINDOWKV_LIBTORCH_DIR}/include>;$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-isystem ${WINDOWKV_LIBTORCH_DIR}/include>"
+    "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter \"${WINDOWKV_LIBTORCH_DIR}/include\">;$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-isystem \"${WINDOWKV_LIBTORCH_DIR}/include\">"
   INTERFACE_LINK_LIBRARIES "LibTorch::c10;LibTorch::gomp"
   INTERFACE_LINK_OPTIONS
     "-Wl,-rpath-link,${WINDOWKV_DEPS_DIR}/libtorch/nvidia/cu13/lib")

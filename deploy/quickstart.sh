@@ -180,21 +180,26 @@ start_prometheus() {
 }
 
 show_dashboard() {
+  local windowkv
+  printf -v windowkv %q "$BIN/windowkv"
   cat <<END
 
 The memory saved: http://${HTTP[prometheus]}/consoles/memory_savings.html
-To see the curves move: $BIN/windowkv bench load --target ${GRPC[windowkv-router]} --rate 1 --duration 2m --prompt-tokens 2000:0.8,6000:0.2 --policy windowkv --budget-tokens $BUDGET
+To see the curves move: $windowkv bench load --target ${GRPC[windowkv-router]} --rate 1 --duration 2m --prompt-tokens 2000:0.8,6000:0.2 --policy windowkv --budget-tokens $BUDGET
 END
 }
 
 show_serving() {
+  local windowkv prompt
+  printf -v windowkv %q "$BIN/windowkv"
+  printf -v prompt %q "$WORK/prompt.txt"
   cat <<END
 
 The servers keep running. Three calls to try:
 
-  $BIN/windowkv generate --target ${GRPC[windowkv-router]} --chat --prompt-file $WORK/prompt.txt --policy windowkv --budget-tokens $BUDGET
-  $BIN/windowkv classify --target ${GRPC[windowkv-classifier]} --prompt "Summarize the minutes of this meeting."
-  $BIN/windowkv info --target ${GRPC[windowkv-router]}
+  $windowkv generate --target ${GRPC[windowkv-router]} --chat --prompt-file $prompt --policy windowkv --budget-tokens $BUDGET
+  $windowkv classify --target ${GRPC[windowkv-classifier]} --prompt "Summarize the minutes of this meeting."
+  $windowkv info --target ${GRPC[windowkv-router]}
 
 Metrics: http://${HTTP[windowkv-generation]}/metrics    Logs: $WORK
 To stop them: kill ${PIDS[*]}
