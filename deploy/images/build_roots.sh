@@ -74,7 +74,10 @@ main() {
     shift
   fi
   (($# == 1 || $# == 2)) || fail "usage: deploy/images/build_roots.sh [--cuda] DEST [PROGRAMS]"
-  local dest=$1 programs=${2-$ROOT/build/$preset/bin}
+  local dest programs
+  # The caller's, though building goes to the repository's root.
+  dest=$(realpath -m "$1")
+  programs=$(realpath -m "${2-$ROOT/build/$preset/bin}")
   (($# == 2)) || build "$preset" "${servers[@]}"
   for name in "${servers[@]}"; do
     [[ ! -e $dest/$name ]] || fail "$dest/$name exists"

@@ -119,6 +119,14 @@ class BuildRootsTest(unittest.TestCase):
         self.assert_built(self.build(roots, self.programs), roots)
         self.assertTrue((roots / "windowkv-generation/models/demo_llama/config.json").is_file())
 
+    def test_a_relative_folder_is_the_callers_when_it_builds_as_well(self):
+        for tool in (self.checkout / "deploy/install_dependencies.sh", self.folder / "cmake"):
+            tool.write_text("#!/bin/sh\n", encoding="utf-8")
+            tool.chmod(0o755)
+        shutil.copytree(self.programs, self.checkout / "build/release/bin")
+        self.assert_built(self.build("roots", cwd=self.folder), self.folder / "roots")
+        self.assert_built(self.build("roots", "../programs", cwd=self.checkout), self.checkout / "roots")
+
     def test_fails_when_a_library_is_missing(self):
         self.ldd_says("\tlibabsent.so.2 => not found")
         result = self.build(self.folder / "roots", self.programs)
