@@ -5,9 +5,9 @@
 #   tests/gpu/pack.sh OUT [PROGRAM ...]     PROGRAM: names out of build/cuda/bin and build/cuda/tests; all tests
 #                                           of the engine and cuda_bench
 set -euo pipefail
-cd "$(dirname "$0")/../.."
-out=$1
+out=$(realpath -m "$1") # the caller's, so before cd
 shift
+cd "$(dirname "$0")/../.."
 programs=("$@")
 ((${#programs[@]})) || programs=(kernels_test llama_model_test policy_decode_test engine_test cache_policies_test kv_cache_test device_failure_test cuda_bench)
 rm -rf "$out"
