@@ -52,7 +52,8 @@ def memory_savings():
     running = f"sum(windowkv_requests_running{ENGINE})"
     running_full = f"sum(windowkv_requests_running_full_cache{ENGINE})"
     saved_now = f"sum(windowkv_kv_saved_now_bytes{ENGINE})"
-    saved_mean = f"sum(avg_over_time(windowkv_kv_saved_now_bytes{ENGINE}[$__range]))"
+    # Of the sum: a server that was there for a part of the time counts for that part, and none is 0.
+    saved_mean = f"avg_over_time(({saved_now} or vector(0))[$__range:1m])"
     not_asked = '{namespace=~"$namespace",reason!="not_configured"}'
     panels = [
         stat("Saved now", "KV bytes that full caches would hold more, for what runs now.", "bytes", saved_now),

@@ -6,11 +6,9 @@ import re
 
 import demo
 
-# What Grafana would put in the place of its variables, for data that are seconds old. Longest first.
+# What Grafana would put in the place of its variables, for data that are seconds old.
 GRAFANA_VARIABLES = {
     "$__rate_interval": "1m",
-    "$__range_s": "60",
-    "$__range": "1m",
     "$namespace": ".*",
     "$model": ".*",
     "$instance": ".*",
@@ -31,11 +29,13 @@ def of_consoles():
             yield f"{page.name}", html.unescape(expression)
 
 
-def of_dashboards():
+def of_dashboards(range_s=60):
+    # A name that begins another one comes after it.
+    variables = {"$__range_s": str(range_s), "$__range": f"{range_s}s", **GRAFANA_VARIABLES}
     for file in sorted((demo.ROOT / "deploy/grafana").glob("*.json")):
         for panel in json.loads(file.read_text())["panels"]:
             for target in panel.get("targets", []):
                 expression = target["expr"]
-                for variable, value in GRAFANA_VARIABLES.items():
+                for variable, value in variables.items():
                     expression = expression.replace(variable, value)
                 yield f"{file.name}: {panel['title']}", expression

@@ -1,16 +1,21 @@
-"""Prometheus' configuration and rules, checked by promtool, and the alerts' tests for completeness."""
+"""Prometheus' configuration and rules, checked by promtool, the alerts' tests for completeness, and sums over time."""
 
+import json
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
+
+import queries
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy/prometheus"
 ALERT_TESTS = ROOT / "tests/prometheus/alert_rules_test.yml"
 MANUAL = ROOT / "docs/operating.md"
+METRICS = ROOT / "docs/metrics.md"
 SKIPPED = 77  # ctest shows it
 
 
@@ -52,6 +57,32 @@ class RulesTest(unittest.TestCase):
             name: re.search(r"severity: (\w+)", rule)[1] for name, rule in alerts().items()
         }
         self.assertEqual(dict(entries), severities)
+
+    def test_what_a_pod_and_its_successor_saved_one_after_the_other_is_not_added_up(self):
+        # A GiB in the last half of an hour, in which one takes the other's place.
+        series = 'windowkv_kv_saved_now_bytes{namespace="n",model="m",instance="%s"}'
+        dashboards = dict(queries.of_dashboards(range_s=3600))
+        of_a_day = re.search(r"GiB-hours saved .*:\n`(.*)`\.", METRICS.read_text())[1]
+        expected = {
+            dashboards["memory_savings.json: Saved on average"]: 2**29,
+            dashboards["memory_savings.json: Money saved in the time shown"]: 0.5 * 0.01,
+            of_a_day: 0.5,
+        }
+        test = {
+            "interval": "1m",
+            "input_series": [
+                {"series": series % "before", "values": f"_x31 {2**30}x14 stale"},
+                {"series": series % "after", "values": f"_x46 {2**30}x14"},
+            ],
+            "promql_expr_test": [
+                {"eval_time": "3630s", "expr": f"round({query}, 0.001)", "exp_samples": [{"labels": "{}", "value": value}]}
+                for query, value in expected.items()
+            ],
+        }
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+            json.dump({"tests": [test]}, file)
+            file.flush()
+            self.promtool("test", "rules", file.name)
 
 
 if __name__ == "__main__":
