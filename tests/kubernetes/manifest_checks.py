@@ -275,7 +275,8 @@ def images_are_this_version(objects):
 
 
 def gpus_are_used(objects):
-    """A GPU is asked for, --device=cuda given and the image for it taken together."""
+    """A GPU is asked for, --device=cuda given and the image for it taken together; the limit alone
+    chooses the node, since not every cluster labels those with GPUs."""
     wrong = []
     for program, item, container in _each(objects):
         device = program_flags.effective(objects, item).get("device", "cpu")
@@ -287,6 +288,8 @@ def gpus_are_used(objects):
             wrong.append(f"{program}: device=cuda without a GPU")
         if has_gpu != image.endswith("-cuda"):
             wrong.append(f"{program}: image {image}, GPU: {has_gpu}")
+        if "nodeSelector" in manifests.pod(item):
+            wrong.append(f"{program}: needs nodes with a label")
     return wrong
 
 

@@ -138,6 +138,11 @@ class ManifestChecksTest(unittest.TestCase):
         self.set_flag(objects, "windowkv-generation", "device", "cuda")
         self.assert_found(checks.gpus_are_used, objects, "device=cuda without a GPU")
 
+    def test_a_label_that_a_node_need_not_have_is_found(self):
+        objects = self.broken("gpu")
+        manifests.pod(manifests.workload(objects, "windowkv-generation"))["nodeSelector"] = {"gpu": "true"}
+        self.assert_found(checks.gpus_are_used, objects, "windowkv-generation: needs nodes with a label")
+
     def test_another_version_is_found(self):
         objects = self.broken()
         manifests.server(manifests.workload(objects, "windowkv-router"))["image"] += "1"
