@@ -18,6 +18,7 @@ import manifests  # noqa: E402
 
 IMAGES = tools.ROOT / "deploy" / "images"
 COPY = IMAGES / "copy_checkpoints.sh"
+MANUAL = tools.ROOT / "docs" / "operating.md"
 
 
 def hadolint(file):
@@ -71,6 +72,14 @@ class ContainerfilesTest(unittest.TestCase):
                     self.assertIn(f"EXPOSE {ports}\n", stage)
                     self.assertIn(f'ENTRYPOINT ["/usr/bin/{item["metadata"]["name"]}"]', stage)
         self.assertEqual(used, set(stages))
+
+    def test_the_manual_deploys_the_images_that_it_pushes(self):
+        steps = re.search(r"### Deploy\n\n```sh\n(.*?)```", MANUAL.read_text(encoding="utf-8"), re.DOTALL)[1]
+        pushed = re.search(r"(?m)^  podman push (\S+)\$server:(\S+)$", steps)
+        overlay = manifests.build_overlay(re.search(r"<<END\n(.*?)END\n", steps, re.DOTALL)[1])
+        servers = re.search(r"for server in (.*); do", steps)[1].split()
+        self.assertEqual({manifests.server(item)["image"] for item in manifests.workloads(overlay)},
+                         {f"{pushed[1]}{server}:{pushed[2]}" for server in servers})
 
 
 class BuildRootsTest(unittest.TestCase):

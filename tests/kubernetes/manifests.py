@@ -36,15 +36,16 @@ def build(folder):
     return [item for item in yaml.safe_load_all(result.stdout) if item]
 
 
-def _build_remaining():
+def build_overlay(kustomization, *files):
+    """The objects of an overlay that the tree does not have; `files` are paths below deploy/kubernetes."""
     with tempfile.TemporaryDirectory() as directory:
         copy = pathlib.Path(directory) / "kubernetes"
         shutil.copytree(SOURCE, copy)
-        overlay = copy / "overlays" / "remaining"
+        overlay = copy / "overlays" / "another"
         overlay.mkdir()
-        (overlay / "kustomization.yaml").write_text(_REMAINING_COMPONENTS, encoding="utf-8")
-        # Names as many Pods as KEDA may start.
-        shutil.copy(copy / "overlays" / "gpu" / "router.conf", overlay)
+        (overlay / "kustomization.yaml").write_text(kustomization, encoding="utf-8")
+        for file in files:
+            shutil.copy(copy / file, overlay)
         return build(overlay)
 
 
@@ -56,7 +57,8 @@ def render_all():
         "base": build(SOURCE / "base"),
         "cpu-demo": build(SOURCE / "overlays" / "cpu-demo"),
         "gpu": build(SOURCE / "overlays" / "gpu"),
-        "base, tls, keda": _build_remaining(),
+        # The router names as many Pods as KEDA may start.
+        "base, tls, keda": build_overlay(_REMAINING_COMPONENTS, "overlays/gpu/router.conf"),
     }
 
 
