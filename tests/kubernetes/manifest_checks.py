@@ -104,6 +104,18 @@ def backends_exist(objects):
     return wrong
 
 
+def autoscalers_agree(one, other):
+    """A HorizontalPodAutoscaler and KEDA's ScaledObject follow the same rule. Of two renderings."""
+    scaler = manifests.named(one, "HorizontalPodAutoscaler", "windowkv-generation")["spec"]
+    keda = manifests.named(other, "ScaledObject", "windowkv-generation")["spec"]
+    pairs = {
+        "least": (scaler["minReplicas"], keda["minReplicaCount"]),
+        "most": (scaler["maxReplicas"], keda["maxReplicaCount"]),
+        "behavior": (scaler["behavior"], keda["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]),
+    }
+    return [f"{name}: {ours} and {kedas}" for name, (ours, kedas) in pairs.items() if ours != kedas]
+
+
 def _grpc_port(objects, service):
     ports = manifests.named(objects, "Service", service)["spec"]["ports"]
     return next(port["port"] for port in ports if port["name"] == "grpc")

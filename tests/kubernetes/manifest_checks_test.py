@@ -81,6 +81,12 @@ class ManifestChecksTest(unittest.TestCase):
             scaler["spec"]["maxReplicas"] = 5
         self.assert_found(checks.backends_exist, objects, "windowkv-generation-4")
 
+    def test_both_autoscalers_follow_one_rule(self):
+        keda = self.broken("base, tls, keda")
+        self.assertEqual(checks.autoscalers_agree(self.renderings["gpu"], keda), [])
+        manifests.named(keda, "ScaledObject", "windowkv-generation")["spec"]["minReplicaCount"] = 1
+        self.assertEqual(checks.autoscalers_agree(self.renderings["gpu"], keda), ["least: 2 and 1"])
+
     def test_a_kill_in_the_middle_of_the_drain_is_found(self):
         objects = self.broken()
         manifests.pod(manifests.workload(objects, "windowkv-router"))[
