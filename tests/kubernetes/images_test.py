@@ -166,6 +166,19 @@ class CopyCheckpointsTest(unittest.TestCase):
     def read(self, name):
         return (self.target / name / "config.json").read_text(encoding="utf-8")
 
+    def bring(self, *names):
+        """An image with these checkpoints starts, a day after the one before."""
+        for one in self.target.iterdir():
+            os.utime(one, (one.stat().st_mtime - 86400,) * 2)
+        shutil.rmtree(self.source)
+        for name in names:
+            (self.source / name).mkdir(parents=True)
+            (self.source / name / "config.json").write_text(name, encoding="utf-8")
+        return self.copy()
+
+    def on_the_volume(self):
+        return {one.name for one in self.target.iterdir()}
+
     def test_copies_once(self):
         self.assertIn("copied", self.copy())
         self.assertEqual(self.read("llama"), "new")
@@ -178,11 +191,31 @@ class CopyCheckpointsTest(unittest.TestCase):
         self.copy()
         self.assertEqual(self.read("llama"), "new")
 
+    def test_keeps_the_checkpoint_used_before_and_no_older_one(self):
+        for name in "abac":
+            self.bring(name)
+        self.assertEqual(self.on_the_volume(), {"a", "c"})
+        self.bring("d", "e")
+        self.assertEqual(self.on_the_volume(), {"c", "d", "e"})
+
+    def test_makes_room_before_it_copies(self):
+        self.bring("a")
+        self.bring("b")
+        output = self.bring("c")
+        self.assertLess(output.index("removed"), output.index("copied"))
+
+    def test_leaves_what_the_file_system_has_for_itself(self):
+        (self.target / "lost+found").mkdir()
+        self.bring("a")
+        self.bring("b")
+        self.assertEqual(self.on_the_volume(), {"lost+found", "a", "b"})
+
     def test_starts_again_after_an_interruption(self):
-        half = self.target / ".copying"
-        half.mkdir()
-        (half / "half").touch()
+        for name in (".copying", ".removing"):
+            (self.target / name).mkdir()
+            (self.target / name / "half").touch()
         self.copy()
+        self.assertEqual(self.on_the_volume(), {"llama"})
         self.assertEqual([one.name for one in (self.target / "llama").iterdir()], ["config.json"])
 
     def test_fails_when_the_target_cannot_be_written(self):
