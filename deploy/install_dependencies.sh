@@ -4,13 +4,14 @@
 # wheels.
 # On a machine that has everything it changes nothing and needs no network.
 #
-#   deploy/install_dependencies.sh [--checks] [--fuzz] [--cuda] [--cuda-runtime] [--dashboard]
+#   deploy/install_dependencies.sh [--checks] [--tsan] [--fuzz] [--cuda] [--cuda-runtime] [--dashboard]
 #
-# --checks: also what the checks in .ci/run need; --fuzz: also what tests/fuzz/run.sh needs; --cuda:
-# also what the cuda preset needs, which is no GPU: NVIDIA's compiler and LibTorch's CUDA part;
-# --cuda-runtime: also the libraries that LibTorch's CUDA part loads where a program of that preset runs;
-# --dashboard: also what deploy/quickstart.sh --dashboard needs. Debian's prometheus comes with a
-# service of its own, which we do not use: 'systemctl disable --now prometheus' where it starts.
+# --checks: also what the checks in .ci/run need; --tsan: also the OpenMP runtime on which the tsan preset
+# runs parallel regions; --fuzz: also what tests/fuzz/run.sh needs; --cuda: also what the cuda preset
+# needs, which is no GPU: NVIDIA's compiler and LibTorch's CUDA part; --cuda-runtime: also
+# the libraries that LibTorch's CUDA part loads where a program of that preset runs; --dashboard: also what
+# deploy/quickstart.sh --dashboard needs. Debian's prometheus comes with a service of its own, which we do
+# not use: 'systemctl disable --now prometheus' where it starts.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -38,6 +39,7 @@ CHECK_PACKAGES=(clang-format clang-tidy prometheus)
 # Ubuntu has it as a snap alone; the test that needs it is skipped there.
 [[ $(. /etc/os-release && echo "$ID") == ubuntu ]] || CHECK_PACKAGES+=(chromium)
 DASHBOARD_PACKAGES=(prometheus)
+TSAN_PACKAGES=(libomp-dev)
 FUZZ_PACKAGES=(clang libclang-rt-dev llvm)
 KUBERNETES_WHEELS=$ROOT/tests/kubernetes/requirements.txt
 
@@ -210,11 +212,12 @@ main() {
         wanted+=("${CHECK_PACKAGES[@]}")
         folders+=(kubernetes_checks)
         ;;
+      --tsan) wanted+=("${TSAN_PACKAGES[@]}") ;;
       --fuzz) wanted+=("${FUZZ_PACKAGES[@]}") ;;
       --cuda) folders+=(cuda) ;;
       --cuda-runtime) folders+=(cuda_runtime) ;;
       --dashboard) wanted+=("${DASHBOARD_PACKAGES[@]}") ;;
-      *) fail "unknown argument '$argument'" "there are --checks, --fuzz, --cuda, --cuda-runtime and --dashboard" ;;
+      *) fail "unknown argument '$argument'" "there are --checks, --tsan, --fuzz, --cuda, --cuda-runtime and --dashboard" ;;
     esac
   done
   check_system

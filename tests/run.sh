@@ -22,7 +22,9 @@ fi
 # Lets ccache know the same sources again in another folder.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 
-deploy/install_dependencies.sh || fail "deploy/install_dependencies.sh" "follow its advice above"
+options=()
+[[ $preset != tsan ]] || options=(--tsan)
+deploy/install_dependencies.sh "${options[@]}" || fail "deploy/install_dependencies.sh" "follow its advice above"
 cmake --preset "$preset" ||
   fail "cmake --preset $preset" "see CMake's message above; 'cmake --list-presets' names the presets"
 cmake --build --preset "$preset" --parallel "$(nproc)" ||
