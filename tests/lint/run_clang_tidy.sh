@@ -1,12 +1,13 @@
 #!/bin/bash
-# clang-tidy over the sources that changed since BASE, uncommitted changes included. A changed
-# header is checked through the source beside it.
+# clang-tidy over the sources that changed since BASE, uncommitted changes and new files included. A
+# changed header is checked through the source beside it.
 #
 #   tests/lint/run_clang_tidy.sh [BASE]     BASE: a commit, or --all for every source
 #
 # Without BASE: where this branch left origin/main; on main itself, the commit before. Needs a
 # configured build/release. The number of files is limited, so that a large change does not hold up
-# the checks; what is left out is said, and --all has no limit.
+# the checks; what is left out is said, and --all has no limit. What that build does not compile is
+# named and not checked.
 set -euo pipefail
 
 BUILD=build/release
@@ -29,20 +30,34 @@ base_commit() {
 
 changed_files() { # BASE
   if [[ $1 == --all ]]; then
-    git ls-files '*.cc'
+    git ls-files --cached --others --exclude-standard '*.cc'
   else
-    git diff --name-only --diff-filter=d "$1" -- '*.cc' '*.h' | sed 's/\.h$/.cc/'
+    git diff --name-only --diff-filter=d "$1" -- '*.cc' '*.h' &&
+      git ls-files --others --exclude-standard '*.cc' '*.h'
   fi
 }
 
+if [[ ! -f $BUILD/compile_commands.json ]]; then
+  echo "clang-tidy: $BUILD/compile_commands.json is missing: run cmake --preset release" >&2
+  exit 1
+fi
+
 base=${1:-$(base_commit)}
-mapfile -t files < <(changed_files "$base" | sort -u)
-compiled=()
-for file in "${files[@]}"; do
+# By itself, so that its failure is the script's.
+files=$(changed_files "$base" | sed 's/\.h$/.cc/' | sort -u)
+compiled=() unknown=()
+for file in $files; do
   if grep -qF "\"file\": \"$PWD/$file\"" "$BUILD/compile_commands.json"; then
     compiled+=("$file")
+  elif [[ -e $file ]]; then
+    unknown+=("$file")
+  else
+    unknown+=("${file%.cc}.h")
   fi
 done
+if ((${#unknown[@]})); then
+  echo "clang-tidy: not compiled by $BUILD, not checked: ${unknown[*]}"
+fi
 if ((${#compiled[@]} == 0)); then
   echo "clang-tidy: no compiled source changed since $base"
   exit 0
