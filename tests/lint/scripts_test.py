@@ -46,14 +46,39 @@ class Checkout(unittest.TestCase):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
 
 
+    def tool(self, name, *lines):
+        (self.tools / name).write_text("\n".join(["#!/bin/sh", *lines, ""]), encoding="utf-8")
+        (self.tools / name).chmod(0o755)
+
+
+class FormatTest(Checkout):
+    """A clang-format that finds fault with the files that have any text."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("a.cc", "")
+        self.tool("clang-format", 'for file; do case $file in -*) ;; *) [ ! -s "$file" ] || exit 1 ;; esac; done')
+
+    def test_finds_nothing_where_nothing_is(self):
+        result = self.run_script("check_format.sh")
+        self.assertEqual((result.stdout, result.returncode), ("format: 1 files as clang-format writes them\n", 0))
+
+    def test_reads_sources_and_headers_of_both_languages(self):
+        for name in ("b.h", "b.cc", "b.cu", "b.cuh"):
+            with self.subTest(name):
+                self.write(name, "int  b;")
+                self.commit()
+                self.assertNotEqual(self.run_script("check_format.sh").returncode, 0)
+                (self.root / name).unlink()
+                self.commit()
+
+
 class ClangTidyTest(Checkout):
     """A clang-tidy that says what it is given and fails for b.cc."""
 
     def setUp(self):
         super().setUp()
-        (self.tools / "clang-tidy").write_text("#!/bin/sh\nfor last; do :; done\necho checked ${last##*/}\n"
-                                               "[ ${last##*/} != b.cc ]\n", encoding="utf-8")
-        (self.tools / "clang-tidy").chmod(0o755)
+        self.tool("clang-tidy", "for last; do :; done", "echo checked ${last##*/}", "[ ${last##*/} != b.cc ]")
         self.compile("a.cc")
 
     def compile(self, *sources):
