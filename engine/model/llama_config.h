@@ -52,8 +52,8 @@ int64_t ParameterCount(const LlamaConfig& config);
 // scaling).
 absl::StatusOr<LlamaConfig> LoadLlamaConfig(const std::string& dir);
 
-// Sampling defaults of DIR/generation_config.json; the built-in ones when there is no such file. Cut
-// to what a request may ask of the model.
+// Sampling defaults of DIR/generation_config.json; the built-in ones when there is no such file.
+// Cut to what a request may ask of the model.
 absl::StatusOr<SamplingParams> LoadSamplingDefaults(const std::string& dir,
                                                     const SamplingLimits& limits);
 

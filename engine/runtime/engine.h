@@ -36,7 +36,7 @@ struct EngineConfig {
   int64_t max_waiting_bytes = int64_t{256} << 20;  // of queued prompts, likewise
   // A request that would have to wait longer is RESOURCE_EXHAUSTED; zero: none is for that.
   absl::Duration max_queue_wait;
-  int32_t max_reading = 16;   // prompts read at once
+  int32_t max_reading = 16;  // prompts read at once
   // Tokens of them together; one prompt alone may have more. 0: the context, 65536 at least.
   int64_t max_reading_tokens = 0;
   absl::Duration target_itl;  // of running requests while prompts are read; 0: two decode steps
