@@ -1,19 +1,29 @@
 #include "engine/sampling/sampler.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <numeric>
+
+#include "engine/kernels/log_sum_exp.h"
 
 namespace windowkv {
 namespace {
 
-// Logarithm of the sum of exponentials.
-double LogSumExp(const float* logits, int32_t count) {
-  const double maximum = *std::max_element(logits, logits + count);
-  double sum = 0;
-  for (int32_t i = 0; i < count; ++i) sum += std::exp(logits[i] - maximum);
-  return maximum + std::log(sum);
+// The `count` most likely ids, the most likely first, of equal ones the lower.
+std::vector<int32_t> MostLikely(const float* logits, int32_t vocab_size, size_t count) {
+  const auto is_likelier = [logits](int32_t a, int32_t b) {
+    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+  };
+  std::vector<int32_t> heap;  // the least likely in front
+  for (int32_t id = 0; id < vocab_size; ++id) {
+    if (heap.size() == count && logits[id] <= logits[heap.front()]) continue;
+    heap.push_back(id);
+    std::ranges::push_heap(heap, is_likelier);
+    if (heap.size() <= count) continue;
+    std::ranges::pop_heap(heap, is_likelier);
+    heap.pop_back();
+  }
+  std::ranges::sort_heap(heap, is_likelier);
+  return heap;
 }
 
 void FillLogprobs(const float* logits, int32_t vocab_size, int32_t count, SampledToken& token) {
@@ -21,13 +31,9 @@ void FillLogprobs(const float* logits, int32_t vocab_size, int32_t count, Sample
   const auto logprob = [&](int32_t id) { return static_cast<float>(logits[id] - normaliser); };
   token.logprob = logprob(token.id);
   if (count == 0) return;
-  std::vector<int32_t> ids(static_cast<size_t>(vocab_size));
-  std::iota(ids.begin(), ids.end(), 0);
-  const auto last = ids.begin() + std::min(count, vocab_size);
-  std::partial_sort(ids.begin(), last, ids.end(), [logits](int32_t a, int32_t b) {
-    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-  });
-  for (auto id = ids.begin(); id != last; ++id) token.top.emplace_back(*id, logprob(*id));
+  for (const int32_t id : MostLikely(logits, vocab_size, static_cast<size_t>(count))) {
+    token.top.emplace_back(id, logprob(id));
+  }
 }
 
 }  // namespace
