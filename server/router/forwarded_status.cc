@@ -7,8 +7,7 @@
 namespace windowkv {
 namespace {
 
-// CANCELLED: gRPC's answer to a call that reaches a server in the moment of its shutdown. Who
-// cancels here is the client, whom no status reaches.
+// CANCELLED: gRPC's answer to a call that reaches a server in the moment of its shutdown.
 bool IsBrokenConnection(grpc::StatusCode code) {
   return code == grpc::StatusCode::INTERNAL || code == grpc::StatusCode::UNKNOWN ||
          code == grpc::StatusCode::CANCELLED;
@@ -27,6 +26,11 @@ grpc::Status ForwardedStatus(const grpc::Status& status, std::string_view backen
   if (IsBrokenConnection(status.error_code())) own = absl::UnavailableError(own.message());
   own = Annotate(own, absl::StrCat("backend ", ToAbsl(backend)));
   return ToGrpcStatus(own, request_id);
+}
+
+grpc::Status StatusWithoutClient(const grpc::Status& status) {
+  if (status.ok() || status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) return status;
+  return {grpc::StatusCode::CANCELLED, "the client left"};
 }
 
 }  // namespace windowkv

@@ -18,6 +18,10 @@ bool IsOwnUnavailable(const grpc::Status& status);
 grpc::Status ForwardedStatus(const grpc::Status& status, std::string_view backend,
                              std::string_view request_id);
 
+// How a call ends whose client has left, when the call to a backend ended with `status`: as that
+// says when the deadline passed, else CANCELLED, whatever came of our cancelling it.
+grpc::Status StatusWithoutClient(const grpc::Status& status);
+
 }  // namespace windowkv
 
 #endif  // WINDOWKV_SERVER_ROUTER_FORWARDED_STATUS_H_

@@ -104,6 +104,7 @@ void GenerateRelay::OnEnd(const grpc::Status& status) {
   if (absl::Status early = early_end(); !status.ok() && !early.ok()) {
     return End(ToGrpcStatus(early, request_.request_id()));
   }
+  if (cancelled()) return End(StatusWithoutClient(status));
   const grpc::Status forwarded = WithDetails(status);
   if (!MayRetry(forwarded)) return End(forwarded);
   relay_.metrics->OnRetry(backend_->target(),
@@ -133,17 +134,22 @@ void GenerateRelay::End(const grpc::Status& status) {
 }
 
 std::shared_ptr<grpc::ClientContext> GenerateRelay::NewContext() {
-  std::shared_ptr<grpc::ClientContext> context =
-      grpc::ClientContext::FromCallbackServerContext(*server_);
+  // Cancelled by OnCancel alone: gRPC's own propagation may end the call before it is known here
+  // that the client left.
+  std::shared_ptr<grpc::ClientContext> context = grpc::ClientContext::FromCallbackServerContext(
+      *server_, grpc::PropagationOptions().disable_cancellation_propagation());
   trace_.AddTo(context.get());
-  bool cancelled = false;
   {
     std::lock_guard lock(mu_);
     outgoing_ = context;
-    cancelled = cancelled_;
   }
-  if (cancelled) context->TryCancel();
+  if (cancelled()) context->TryCancel();
   return context;
+}
+
+bool GenerateRelay::cancelled() {
+  std::lock_guard lock(mu_);
+  return cancelled_;
 }
 
 absl::Status GenerateRelay::early_end() {
@@ -159,8 +165,6 @@ void GenerateRelay::EndEarly(const absl::Status& reason) {
   CancelOutgoing();
 }
 
-// gRPC cancels the outgoing call along with this one; doing it here as well covers a call that was
-// about to start.
 void GenerateRelay::OnCancel() { CancelOutgoing(); }
 
 void GenerateRelay::CancelOutgoing() {

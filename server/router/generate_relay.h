@@ -68,6 +68,7 @@ class GenerateRelay final : public grpc::ServerWriteReactor<v1::GenerateResponse
   absl::Status early_end();
   // Cancels the call now made to a backend or classifier, and any later one.
   void CancelOutgoing();
+  bool cancelled();
 
   // BackendStream::Reader.
   void OnMessage(BackendStream* stream, const v1::GenerateResponse& message) override;
@@ -100,7 +101,7 @@ class GenerateRelay final : public grpc::ServerWriteReactor<v1::GenerateResponse
   grpc::Status status_;  // how the call ended
 
   std::mutex mu_;
-  bool cancelled_ WINDOWKV_GUARDED_BY(mu_) = false;
+  bool cancelled_ WINDOWKV_GUARDED_BY(mu_) = false;  // the client left, or EndEarly was called
   absl::Status early_end_ WINDOWKV_GUARDED_BY(mu_);
   std::shared_ptr<grpc::ClientContext> outgoing_ WINDOWKV_GUARDED_BY(mu_);  // of the call now made
 };

@@ -63,6 +63,7 @@ class UnaryForward : public std::enable_shared_from_this<UnaryForward<Request, R
     context_.reset();
     const grpc::Status forwarded = ForwardedStatus(status, backend->target(), "");
     if (IsOwnUnavailable(status)) backend->OnUnreachable(status.error_message());
+    if (server_->IsCancelled()) return reactor_->Finish(StatusWithoutClient(status));
     if (forwarded.error_code() == grpc::StatusCode::UNAVAILABLE) return Try(forwarded);
     reactor_->Finish(forwarded);
   }

@@ -49,6 +49,16 @@ TEST(ForwardedStatusTest, AMessageThatABackendFindsTooLongStaysExhausted) {
   EXPECT_FALSE(forwarded.error_details().empty());
 }
 
+TEST(ForwardedStatusTest, WhatFollowsFromAClientThatLeftIsCancelled) {
+  for (const grpc::StatusCode code :
+       {grpc::StatusCode::CANCELLED, grpc::StatusCode::INTERNAL, grpc::StatusCode::UNAVAILABLE}) {
+    EXPECT_EQ(StatusWithoutClient({code, "RST_STREAM"}).error_code(), grpc::StatusCode::CANCELLED);
+  }
+  const grpc::Status late(grpc::StatusCode::DEADLINE_EXCEEDED, "Deadline Exceeded");
+  EXPECT_EQ(StatusWithoutClient(late).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_TRUE(StatusWithoutClient(grpc::Status::OK).ok());
+}
+
 TEST(ForwardedStatusTest, OkStaysOk) {
   EXPECT_TRUE(ForwardedStatus(grpc::Status::OK, "b:1", "r1").ok());
 }

@@ -198,6 +198,45 @@ TEST_F(GenerateRelayTest, CancellationReachesTheBackend) {
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
+TEST_F(GenerateRelayTest, AClientThatLeavesCountsAsCancelledAndNothingIsRetried) {
+  StartRouter({.backends = 2});
+  PreferTheFirst();
+  std::promise<void> asked;
+  auto& service = backend(0).service;
+  service.on_generate = [&](const auto&, grpc::ServerContext* context, auto*) {
+    asked.set_value();
+    return service.HoldUntilCancelled(context);
+  };
+  grpc::ClientContext context;
+  auto reader = stub_->Generate(&context, PlainRequest());
+  asked.get_future().wait();
+  context.TryCancel();
+  service.WaitForCancellation();
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  server_.reset();  // waits for the relay's end
+  EXPECT_TRUE(MetricsHave("windowkv_router_requests_total{code=\"CANCELLED\"} 1"));
+  EXPECT_FALSE(MetricsHave("windowkv_router_retries_total{"));
+  EXPECT_EQ(RequestsAt(1), 0u);
+}
+
+TEST_F(GenerateRelayTest, AClientThatLeavesDuringItsAnswerCountsAsCancelled) {
+  StartRouter({});
+  auto& service = backend(0).service;
+  service.on_generate = [&](const auto& request, grpc::ServerContext* context, auto* writer) {
+    writer->Write(testing::AcceptedMessage(request));
+    return service.HoldUntilCancelled(context);
+  };
+  grpc::ClientContext context;
+  auto reader = stub_->Generate(&context, PlainRequest());
+  v1::GenerateResponse message;
+  ASSERT_TRUE(reader->Read(&message));
+  context.TryCancel();
+  service.WaitForCancellation();
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  server_.reset();  // waits for the relay's end
+  EXPECT_TRUE(MetricsHave("windowkv_router_requests_total{code=\"CANCELLED\"} 1"));
+}
+
 TEST_F(GenerateRelayTest, CancellationReachesTheClassifierAndNoBackend) {
   StartRouter({});
   testing::FakeGenerationService holder;
