@@ -1,11 +1,9 @@
 #include "server/generation/generation_service.h"
 
 #include <chrono>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
@@ -30,7 +28,11 @@ absl::Status TakeRequestId(std::string_view given, std::string* id) {
 
 GenerationServiceImpl::GenerationServiceImpl(Engine* engine, EngineMetrics* metrics, Logger logger,
                                              SlowReaders* slow_readers)
-    : engine_(engine), metrics_(metrics), logger_(std::move(logger)), slow_readers_(slow_readers) {}
+    : engine_(engine),
+      metrics_(metrics),
+      logger_(std::move(logger)),
+      slow_readers_(slow_readers),
+      tokenize_(engine) {}
 
 GenerateWriter* GenerationServiceImpl::Generate(grpc::CallbackServerContext* context,
                                                 const v1::GenerateRequest* request) {
@@ -65,14 +67,9 @@ GenerateWriter* GenerationServiceImpl::Generate(grpc::CallbackServerContext* con
 grpc::Status GenerationServiceImpl::Tokenize(grpc::ServerContext* context,
                                              const v1::TokenizeRequest* request,
                                              v1::TokenizeResponse* response) {
-  auto prompt = ToPrompt(*request);
-  if (!prompt.ok()) return ToGrpcStatus(prompt.status(), "");
-  const auto ids = engine_->Tokenize(*prompt);
-  if (!ids.ok()) return ToGrpcStatus(ids.status(), "");
-  response->mutable_token_ids()->Assign(ids->begin(), ids->end());
-  response->mutable_tokens()->Reserve(static_cast<int>(ids->size()));
-  for (const int32_t id : *ids) response->add_tokens(engine_->TokenText(id));
-  return grpc::Status::OK;
+  const absl::Status status = tokenize_.Run(
+      *request, [context] { return context->IsCancelled(); }, response);
+  return ToGrpcStatus(status, "");
 }
 
 grpc::Status GenerationServiceImpl::GetModelInfo(grpc::ServerContext* context,

@@ -4,6 +4,7 @@
 #include "engine/base/engine_metrics.h"
 #include "engine/runtime/engine.h"
 #include "server/generation/generate_reactor.h"
+#include "server/generation/tokenize_method.h"
 #include "server/rpc/logging.h"
 #include "server/rpc/slow_readers.h"
 #include "windowkv/v1/generation.grpc.pb.h"
@@ -36,6 +37,7 @@ class GenerationServiceImpl final
   EngineMetrics* const metrics_;
   const Logger logger_;
   SlowReaders* const slow_readers_;
+  TokenizeMethod tokenize_;
 };
 
 }  // namespace windowkv

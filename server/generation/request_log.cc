@@ -5,13 +5,10 @@
 #include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
 #include "engine/cache_policy/policy.h"
+#include "server/metrics/task_label.h"
 
 namespace windowkv {
 namespace {
-
-std::string_view TaskWord(Task task) {
-  return task == Task::kLocalization ? "localization" : "aggregation";
-}
 
 bool IsServersFault(absl::StatusCode code) {
   return code == absl::StatusCode::kInternal || code == absl::StatusCode::kUnknown ||
@@ -24,7 +21,7 @@ void RequestLog::OnAccepted(const AcceptedEvent& event) const {
   logger_.Debug("request accepted", {{"prompt_tokens", event.prompt_tokens},
                                      {"policy", PolicyOf(event.cache.policy).name()},
                                      {"budget_tokens", event.cache.budget_tokens},
-                                     {"task", TaskWord(event.task.task)}});
+                                     {"task", TaskLabel(event.task.task)}});
 }
 
 void RequestLog::OnFinished(const FinishedEvent& event) const {
@@ -33,7 +30,7 @@ void RequestLog::OnFinished(const FinishedEvent& event) const {
                 {"prompt_tokens", event.usage.prompt_tokens},
                 {"completion_tokens", event.usage.completion_tokens},
                 {"policy", PolicyOf(event.receipt.policy).name()},
-                {"task", TaskWord(event.receipt.task.task)},
+                {"task", TaskLabel(event.receipt.task.task)},
                 {"task_confidence", event.receipt.task.confidence},
                 {"fallback_reason", event.receipt.task.fallback_reason},
                 {"bytes_full", event.receipt.bytes_full},

@@ -5,7 +5,7 @@
 
 namespace windowkv {
 
-// The value of the label "task".
+// The value of the label "task", and of the field of this name in log lines.
 inline const char* TaskLabel(Task task) {
   return task == Task::kLocalization ? "localization" : "aggregation";
 }

@@ -77,6 +77,7 @@ absl::Status FakeEngine::device_status() const {
 
 absl::StatusOr<std::vector<int32_t>> FakeEngine::Tokenize(
     const std::variant<PromptText, PromptChat>& prompt) const {
+  if (on_tokenize) on_tokenize();
   const auto* text = std::get_if<PromptText>(&prompt);
   if (text == nullptr) return absl::FailedPreconditionError("no chat template");
   std::vector<int32_t> ids;

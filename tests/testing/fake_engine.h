@@ -24,6 +24,7 @@ class FakeEngine final : public Engine {
 
   std::function<StreamOrStatus(const GenerationRequest&)> on_submit;
   std::function<void(absl::Duration)> on_drain;
+  std::function<void()> on_tokenize;
   ModelInfo info;
 
   // What Submit was given, in order.
