@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/status.h"
 #include "server/generation/wire_enums.h"
+#include "server/rpc/shortened_text.h"
 
 namespace windowkv {
 namespace {
@@ -148,14 +149,23 @@ absl::StatusOr<std::optional<TaskVerdict>> ToTaskVerdict(const v1::GenerateReque
   const v1::TaskVerdict& verdict = wire.task_verdict();
   std::optional<Task> decided;
   WINDOWKV_RETURN_IF_ERROR(FromWireEnum("task_verdict.task", kTasks, verdict.task(), &decided));
-  if (!decided) return InvalidField("task_verdict.task", "is not set, must be");
+  if (!decided) {
+    return InvalidField("task_verdict.task",
+                        "is not set, must be 1 (localization) or 2 (aggregation)");
+  }
   if (task && *task != *decided) {
-    return InvalidField("task_verdict.task", "differs from task, must be the same");
+    return InvalidField("task_verdict.task", absl::StrCat("is ", verdict.task(), ", must be ",
+                                                          wire.task(), ", as task is"));
   }
   // False for NaN as well.
   if (!(verdict.confidence() >= 0 && verdict.confidence() <= 1)) {
     return InvalidField("task_verdict.confidence",
                         absl::StrCat("is ", verdict.confidence(), ", must be in [0, 1]"));
+  }
+  if (verdict.fallback_reason().size() > kMaxFallbackReasonBytes) {
+    return InvalidField("task_verdict.fallback_reason",
+                        absl::StrCat("has ", verdict.fallback_reason().size(),
+                                     " bytes, must have at most ", kMaxFallbackReasonBytes));
   }
   return TaskVerdict{*decided, verdict.confidence(), verdict.fallback_reason()};
 }

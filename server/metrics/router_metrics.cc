@@ -13,6 +13,8 @@ const char* FallbackName(RouterMetrics::Fallback reason) {
   switch (reason) {
     case RouterMetrics::Fallback::kNotConfigured:
       return "not_configured";
+    case RouterMetrics::Fallback::kNotClassifiable:
+      return "not_classifiable";
     case RouterMetrics::Fallback::kUnavailable:
       return "unavailable";
     case RouterMetrics::Fallback::kDeadlineExceeded:
@@ -57,8 +59,8 @@ RouterMetrics::RouterMetrics(MetricsRegistry* r)
                                      "From a Generate call's arrival to its first backend",
                                      LatencyBounds())) {
   for (const Fallback reason :
-       {Fallback::kNotConfigured, Fallback::kUnavailable, Fallback::kDeadlineExceeded,
-        Fallback::kError, Fallback::kLowConfidence}) {
+       {Fallback::kNotConfigured, Fallback::kNotClassifiable, Fallback::kUnavailable,
+        Fallback::kDeadlineExceeded, Fallback::kError, Fallback::kLowConfidence}) {
     fallbacks_.Add({{"reason", FallbackName(reason)}});
   }
   // Series that exist from the start, so that a rate sees their first event.

@@ -21,7 +21,14 @@ class RouterMetrics {
   explicit RouterMetrics(MetricsRegistry* registry);
 
   // Why the configured default task was used instead of a classifier's verdict.
-  enum class Fallback { kNotConfigured, kUnavailable, kDeadlineExceeded, kError, kLowConfidence };
+  enum class Fallback {
+    kNotConfigured,
+    kNotClassifiable,  // the input is no text
+    kUnavailable,
+    kDeadlineExceeded,
+    kError,
+    kLowConfidence,
+  };
 
   // A classifier found a task, `duration` after it was asked, whatever its confidence.
   void OnClassifierAnswered(absl::Duration duration);

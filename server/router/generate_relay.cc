@@ -31,6 +31,8 @@ GenerateRelay::GenerateRelay(const RelayContext& relay, grpc::CallbackServerCont
 
 void GenerateRelay::Begin() {
   relay_.slow_readers->Add(this);
+  const bool has_verdict = request_.has_task_verdict();
+  request_.clear_task_verdict();  // the client's words, of any length, not for the log
   auto request_id = RequestIdOrNew(request_.request_id());
   if (!request_id.ok()) return End(ToGrpcStatus(request_id.status(), ""));
   request_.set_request_id(*request_id);
@@ -39,20 +41,19 @@ void GenerateRelay::Begin() {
     return End(ToGrpcStatus(status, *request_id));
   }
   logger_.Debug("request received", {{"bytes", request_.ByteSizeLong()}});
-  if (request_.has_task_verdict()) {
-    request_.clear_task_verdict();  // the client's words, not for the log
+  if (has_verdict) {
     const absl::Status error =
         InvalidField("task_verdict", "is set, only a router sets it; name the task in `task`");
     return End(ToGrpcStatus(error, *request_id));
   }
   relay_.decider->Decide(
-      request_, [this] { return NewContext(); },
+      request_, {[this] { return NewContext(); }, [this] { return cancelled(); }},
       [this](std::optional<v1::TaskVerdict> verdict) { OnVerdict(std::move(verdict)); });
 }
 
 void GenerateRelay::OnVerdict(std::optional<v1::TaskVerdict> verdict) {
   if (verdict) {
-    logger_.Debug("task decided", {{"task", v1::Task_Name(verdict->task())}});
+    logger_.Debug("task decided", {{"task", TaskWord(verdict->task())}});
     *request_.mutable_task_verdict() = *std::move(verdict);
   }
   Forward(ToGrpcStatus(relay_.pool->NoBackendError(), request_.request_id()));
@@ -188,7 +189,7 @@ void GenerateRelay::OnDone() {
   logger_.Info("request ended", {{"code", absl::StatusCodeToString(code)},
                                  {"backend", backend_ == nullptr ? "" : backend_->target()},
                                  {"attempts", tried_.size()},
-                                 {"task", v1::Task_Name(task.task())},
+                                 {"task", TaskWord(task.task())},
                                  {"task_confidence", static_cast<double>(task.confidence())},
                                  {"fallback_reason", task.fallback_reason()},
                                  {"messages", messages_},

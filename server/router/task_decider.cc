@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "engine/base/monotonic_clock.h"
 #include "server/metrics/task_label.h"
+#include "server/rpc/shortened_text.h"
 
 namespace windowkv {
 namespace {
@@ -27,25 +28,27 @@ bool IsVerdict(const v1::TaskClassification& classification) {
 
 // As many digits as show that the first is below the second.
 std::string LowConfidenceReason(const VerdictCache::Verdict& found, double limit) {
-  const char* const task = TaskLabel(ToTask(found.task));
   std::string shown = absl::StrFormat("%.2f", found.confidence);
   std::string shown_limit = absl::StrFormat("%.2f", limit);
   if (shown == shown_limit) {
     shown = absl::StrFormat("%.6f", found.confidence);
     shown_limit = absl::StrFormat("%.6f", limit);
   }
-  return absl::StrCat("low confidence: ", task, " at ", shown, ", below ", shown_limit);
+  return absl::StrCat("low confidence: ", TaskWord(found.task), " at ", shown, ", below ",
+                      shown_limit);
+}
+
+// CANCELLED, when we did not: gRPC's answer to a call that reaches a server in the moment of its
+// shutdown.
+bool AnotherMayAnswer(grpc::StatusCode code) {
+  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+         code == grpc::StatusCode::CANCELLED;
 }
 
 RouterMetrics::Fallback FallbackFor(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::UNAVAILABLE:
-      return RouterMetrics::Fallback::kUnavailable;
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return RouterMetrics::Fallback::kDeadlineExceeded;
-    default:
-      return RouterMetrics::Fallback::kError;
-  }
+  const bool was_away =
+      code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::CANCELLED;
+  return was_away ? RouterMetrics::Fallback::kUnavailable : RouterMetrics::Fallback::kError;
 }
 
 // The contents of the messages of `role`, of all when it is empty, joined by blank lines.
@@ -62,7 +65,7 @@ std::string ContentsOf(const v1::ChatMessages& chat, std::string_view role) {
 
 // One request's way through the classifiers. Shared by the callbacks of its calls.
 struct TaskDecider::Call {
-  NewContext new_context;
+  Client client;
   Done done;
   absl::Duration start;        // by MonotonicNow()
   size_t first = 0;            // whose turn it was
@@ -80,8 +83,8 @@ TaskDecider::TaskDecider(Options options, RouterMetrics* metrics)
   }
 }
 
-void TaskDecider::Decide(const v1::GenerateRequest& request, NewContext new_context, Done done) {
-  if (request.has_task()) {
+void TaskDecider::Decide(const v1::GenerateRequest& request, Client client, Done done) {
+  if (request.task() != v1::TASK_UNSPECIFIED) {
     // A task we do not know is the backend's to refuse.
     if (!IsTask(request.task())) return done(std::nullopt);
     v1::TaskVerdict verdict;
@@ -93,7 +96,8 @@ void TaskDecider::Decide(const v1::GenerateRequest& request, NewContext new_cont
   auto call = std::make_shared<Call>();
   call->done = std::move(done);
   if (request.has_token_ids()) {
-    return FallBack(*call, RouterMetrics::Fallback::kError, "token ids cannot be classified");
+    return FallBack(*call, RouterMetrics::Fallback::kNotClassifiable,
+                    "token ids cannot be classified");
   }
   std::string text = TextToClassify(request);
   if (text.empty()) return call->done(std::nullopt);  // the backend's to refuse
@@ -104,7 +108,7 @@ void TaskDecider::Decide(const v1::GenerateRequest& request, NewContext new_cont
     call->key = VerdictCache::KeyOf(text);
     if (const auto known = cache_.Find(call->key, MonotonicNow())) return Conclude(*call, *known);
   }
-  call->new_context = std::move(new_context);
+  call->client = std::move(client);
   call->request.set_request_id(request.request_id());
   call->request.add_texts(std::move(text));
   call->start = MonotonicNow();
@@ -114,7 +118,7 @@ void TaskDecider::Decide(const v1::GenerateRequest& request, NewContext new_cont
 
 void TaskDecider::AskNext(std::shared_ptr<Call> call) {
   auto& stub = stubs_[(call->first + call->asked++) % stubs_.size()];
-  call->context = call->new_context();
+  call->context = call->client.new_context();
   call->context->set_deadline(
       std::min(call->context->deadline(), absl::ToChronoTime(absl::Now() + TimeLeft(*call))));
   call->response.Clear();
@@ -132,22 +136,7 @@ void TaskDecider::OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status
   // It holds the channel, which must not end on this thread of gRPC's when `done` is the last thing
   // before the router shuts down.
   call->context.reset();
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && call->asked < stubs_.size() &&
-      TimeLeft(*call) > absl::ZeroDuration()) {
-    return AskNext(call);
-  }
-  if (!status.ok()) {
-    std::string reason = absl::StrCat("classifier failed: ", status.error_message());
-    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
-      reason =
-          absl::StrCat("classifier did not answer within ", absl::FormatDuration(options_.timeout));
-    }
-    // Mostly the client's own cancellation, for which nobody should look at the classifier.
-    if (status.error_code() == grpc::StatusCode::CANCELLED) {
-      return call->done(DefaultVerdict(reason));
-    }
-    return FallBack(*call, FallbackFor(status.error_code()), reason);
-  }
+  if (!status.ok()) return OnFailure(call, status);
   if (call->response.classifications_size() != 1 || !IsVerdict(call->response.classifications(0))) {
     return FallBack(*call, RouterMetrics::Fallback::kError, "classifier gave no task");
   }
@@ -157,6 +146,22 @@ void TaskDecider::OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status
   metrics_->OnClassifierAnswered(now - call->start);
   cache_.Insert(call->key, found, call->response.model(), now);
   Conclude(*call, found);
+}
+
+void TaskDecider::OnFailure(const std::shared_ptr<Call>& call, const grpc::Status& status) {
+  // Nobody should look at the classifier for that.
+  if (call->client.has_left()) return call->done(DefaultVerdict("the client left"));
+  const grpc::StatusCode code = status.error_code();
+  if (AnotherMayAnswer(code) && call->asked < stubs_.size() &&
+      TimeLeft(*call) > absl::ZeroDuration()) {
+    return AskNext(call);
+  }
+  if (code == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    return FallBack(
+        *call, RouterMetrics::Fallback::kDeadlineExceeded,
+        absl::StrCat("classifier did not answer within ", absl::FormatDuration(options_.timeout)));
+  }
+  FallBack(*call, FallbackFor(code), absl::StrCat("classifier failed: ", status.error_message()));
 }
 
 void TaskDecider::Conclude(const Call& call, const VerdictCache::Verdict& found) {
@@ -181,7 +186,7 @@ void TaskDecider::FallBack(const Call& call, RouterMetrics::Fallback reason,
 v1::TaskVerdict TaskDecider::DefaultVerdict(const std::string& reason) const {
   v1::TaskVerdict verdict;
   verdict.set_task(options_.default_task);
-  verdict.set_fallback_reason(reason);
+  verdict.set_fallback_reason(ShortenedText(reason, kMaxFallbackReasonBytes));
   return verdict;
 }
 
@@ -192,6 +197,8 @@ bool NeedsTask(const v1::CacheOptions& cache) {
       cache.strategy() == v1::STRATEGY_UNSPECIFIED || cache.strategy() == v1::STRATEGY_AUTO;
   return may_be_windowkv && automatic;
 }
+
+const char* TaskWord(v1::Task task) { return IsTask(task) ? TaskLabel(ToTask(task)) : ""; }
 
 std::string TextToClassify(const v1::GenerateRequest& request) {
   if (request.has_text()) return request.text();

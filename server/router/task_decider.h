@@ -38,14 +38,19 @@ class TaskDecider {
 
   // Nothing: the request needs no task, or has none the router may decide.
   using Done = std::function<void(std::optional<v1::TaskVerdict>)>;
-  // Makes the context of the next call, cancelled along with the client's.
-  using NewContext = std::function<std::shared_ptr<grpc::ClientContext>()>;
+  // The client's call.
+  struct Client {
+    // Makes the context of the next call to a classifier, cancelled along with the client's.
+    std::function<std::shared_ptr<grpc::ClientContext>()> new_context;
+    // Whether those calls are cancelled.
+    std::function<bool()> has_left;
+  };
 
   // `metrics` outlives this.
   TaskDecider(Options options, RouterMetrics* metrics);
 
   // Calls `done` once, on this thread or one of gRPC's. `request` must stay until then.
-  void Decide(const v1::GenerateRequest& request, NewContext new_context, Done done);
+  void Decide(const v1::GenerateRequest& request, Client client, Done done);
 
  private:
   struct Call;
@@ -53,6 +58,7 @@ class TaskDecider {
   void AskNext(std::shared_ptr<Call> call);
   absl::Duration TimeLeft(const Call& call) const;
   void OnAnswer(const std::shared_ptr<Call>& call, const grpc::Status& status);
+  void OnFailure(const std::shared_ptr<Call>& call, const grpc::Status& status);
   // Takes the classifier's verdict, or the default when the classifier is not sure of it.
   void Conclude(const Call& call, const VerdictCache::Verdict& found);
   void FallBack(const Call& call, RouterMetrics::Fallback reason, const std::string& text);
@@ -68,6 +74,9 @@ class TaskDecider {
 // Whether the cache options leave the strategy to the task. A request without a policy may get
 // WINDOWKV from its backend's default, so it is classified too.
 bool NeedsTask(const v1::CacheOptions& cache);
+
+// "localization" or "aggregation"; empty for no task. For log lines.
+const char* TaskWord(v1::Task task);
 
 // What the user wrote: the text, or the contents of the chat's user messages joined by blank lines,
 // without the markup that a template puts around them. Of a chat in which the user says nothing,

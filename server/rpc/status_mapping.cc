@@ -11,6 +11,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "server/rpc/proto_duration.h"
+#include "server/rpc/shortened_text.h"
 
 namespace windowkv {
 namespace {
@@ -26,13 +27,6 @@ std::optional<absl::Duration> DelayBeforeRetry(const absl::Status& status) {
   const std::optional<absl::Duration> delay = RetryDelayOf(status);
   if (!delay && absl::IsUnavailable(status)) return kUnavailableRetryDelay;
   return delay;
-}
-
-std::string Shortened(absl::string_view message) {
-  if (message.size() <= kMaxMessageBytes) return std::string(message);
-  size_t end = kMaxMessageBytes;
-  while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xC0) == 0x80) --end;
-  return std::string(message.substr(0, end)) + "...";
 }
 
 void AddDetails(const absl::Status& status, std::string_view request_id,
@@ -74,7 +68,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status, std::string_view request_i
   if (status.ok()) return grpc::Status::OK;
   google::rpc::Status proto;
   proto.set_code(static_cast<int32_t>(status.code()));
-  proto.set_message(Shortened(status.message()));
+  proto.set_message(ShortenedText(ToStd(status.message()), kMaxMessageBytes));
   AddDetails(status, request_id, &proto);
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), proto.message(),
                       proto.SerializeAsString());

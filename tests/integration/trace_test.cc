@@ -72,7 +72,7 @@ TEST_F(TraceTest, TheRoutersLineSaysWhereTheRequestWentAndWhatItsTaskIs) {
   const std::vector<std::string> lines = LinesOfRequests(&servers_.router);
   ASSERT_THAT(lines, SizeIs(1));
   EXPECT_THAT(lines[0], ContainsRegex(absl::StrCat("code=OK backend=", servers_.generation.grpc,
-                                                   " attempts=1 task=TASK_[A-Z]+")));
+                                                   " attempts=1 task=[a-z]+")));
 }
 
 TEST_F(TraceTest, WithoutATraceOfTheClientsTheRouterBeginsOneForAll) {

@@ -85,20 +85,26 @@ INSTANTIATE_TEST_SUITE_P(
                  "cache.accounting", "is 3"},
         BadInput{"VerdictWithoutTask",
                  [](Request* r) { r->mutable_task_verdict()->set_confidence(0.5); },
-                 "task_verdict.task", "is not set"},
+                 "task_verdict.task", "is not set, must be 1 (localization) or 2 (aggregation)"},
         BadInput{"VerdictAgainstTheTask",
                  [](Request* r) {
                    r->set_task(v1::TASK_LOCALIZATION);
                    r->mutable_task_verdict()->set_task(v1::TASK_AGGREGATION);
                  },
-                 "task_verdict.task", "differs from task"},
+                 "task_verdict.task", "is 2, must be 1, as task is"},
         BadInput{"VerdictWithNan",
                  [](Request* r) {
                    r->mutable_task_verdict()->set_task(v1::TASK_AGGREGATION);
                    r->mutable_task_verdict()->set_confidence(
                        std::numeric_limits<float>::quiet_NaN());
                  },
-                 "task_verdict.confidence", "is nan, must be in [0, 1]"}),
+                 "task_verdict.confidence", "is nan, must be in [0, 1]"},
+        BadInput{"VerdictWithALongReason",
+                 [](Request* r) {
+                   r->mutable_task_verdict()->set_task(v1::TASK_AGGREGATION);
+                   r->mutable_task_verdict()->set_fallback_reason(std::string(513, 'x'));
+                 },
+                 "task_verdict.fallback_reason", "has 513 bytes, must have at most 512"}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

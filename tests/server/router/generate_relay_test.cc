@@ -1,5 +1,6 @@
 #include "server/router/generate_relay.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -14,6 +15,8 @@ namespace windowkv {
 namespace {
 
 using testing::DetailedStatus;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 class GenerateRelayTest : public RouterFixture {
  protected:
@@ -102,6 +105,27 @@ TEST_F(GenerateRelayTest, RefusesAVerdictFromTheClient) {
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_EQ(FieldOf(status), "task_verdict");
   EXPECT_EQ(RequestsAt(0), 0u);
+}
+
+TEST_F(GenerateRelayTest, AVerdictFromTheClientStandsInNoLogLine) {
+  StartRouter({.logger = *Logger::Create("windowkv-test", "info")});
+  v1::GenerateRequest request = PlainRequest();
+  request.set_request_id(std::string(129, 'x'));  // refused before the verdict is looked at
+  request.mutable_task_verdict()->set_fallback_reason("the client's words");
+  ::testing::internal::CaptureStderr();
+  EXPECT_FALSE(Generate(request).status.ok());
+  server_.reset();  // waits for the relay's end
+  const std::string lines = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(lines, HasSubstr("request ended"));
+  EXPECT_THAT(lines, Not(HasSubstr("the client's words")));
+}
+
+TEST_F(GenerateRelayTest, TheLogNamesTheTaskInOneWord) {
+  StartRouter({.logger = *Logger::Create("windowkv-test", "info")});
+  ::testing::internal::CaptureStderr();
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  server_.reset();  // waits for the relay's end
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr(" task=localization "));
 }
 
 TEST_F(GenerateRelayTest, ABackendsErrorPassesWithItsDetailsAndWithoutARetry) {

@@ -31,6 +31,7 @@ class RouterFixture : public ::testing::Test {
     size_t task_cache_entries = 4096;
     int max_retries = 2;
     absl::Duration slow_reader_timeout = absl::InfiniteDuration();
+    Logger logger = Logger::Silent();
   };
 
   // A backend as the test sees it; `server` may be reset to take it down.
@@ -73,7 +74,7 @@ class RouterFixture : public ::testing::Test {
                                                                .metrics = &metrics_,
                                                                .open_relays = &open_relays_,
                                                                .slow_readers = slow_readers_.get(),
-                                                               .logger = Logger::Silent(),
+                                                               .logger = options.logger,
                                                                .max_retries = options.max_retries});
     server_ = std::make_unique<testing::FakeServer>(service_.get());
     stub_ = v1::GenerationService::NewStub(

@@ -105,6 +105,15 @@ TEST_F(TaskDeciderTest, TheClientsTaskSkipsTheClassifier) {
   EXPECT_FLOAT_EQ(ForwardedVerdict().confidence(), 1);
 }
 
+TEST_F(TaskDeciderTest, AnUnspecifiedTaskIsNone) {
+  StartRouter({});
+  v1::GenerateRequest request = TextRequest();
+  request.set_task(v1::TASK_UNSPECIFIED);
+  ASSERT_TRUE(Generate(request).status.ok());
+  EXPECT_EQ(ForwardedVerdict().task(), v1::TASK_LOCALIZATION);
+  EXPECT_EQ(classifier_.requests().size(), 1u);
+}
+
 TEST_F(TaskDeciderTest, AnUnknownTaskIsLeftToTheBackend) {
   StartRouter({});
   v1::GenerateRequest request = TextRequest();
@@ -271,24 +280,62 @@ TEST_F(TaskDeciderTest, TokenIdsCannotBeClassified) {
   request.mutable_token_ids()->add_ids(5);
   ASSERT_TRUE(Generate(request).status.ok());
   EXPECT_EQ(ForwardedVerdict().fallback_reason(), "token ids cannot be classified");
+  EXPECT_TRUE(
+      MetricsHave("windowkv_router_classifier_fallbacks_total{reason=\"not_classifiable\"} 1"));
+}
+
+TEST_F(TaskDeciderTest, AReasonIsNoLongerThanABackendTakes) {
+  StartRouter({});
+  classifier_.on_classify = [](const auto&, auto*, auto*) {
+    return grpc::Status(grpc::StatusCode::INTERNAL, std::string(3000, 'x'));
+  };
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_EQ(ForwardedVerdict().fallback_reason().size(), 512u);
+}
+
+// What a decider with these classifiers finds for a client that stays.
+std::optional<v1::TaskVerdict> DecideWith(std::vector<std::string> classifiers,
+                                          RouterMetrics* metrics,
+                                          const v1::GenerateRequest& request) {
+  TaskDecider decider({.classifiers = std::move(classifiers),
+                       .default_task = v1::TASK_AGGREGATION,
+                       .timeout = absl::Seconds(20)},
+                      metrics);
+  std::promise<std::optional<v1::TaskVerdict>> verdict;
+  decider.Decide(request,
+                 {[] { return std::make_shared<grpc::ClientContext>(); }, [] { return false; }},
+                 [&](std::optional<v1::TaskVerdict> v) { verdict.set_value(std::move(v)); });
+  return verdict.get_future().get();
 }
 
 TEST_F(TaskDeciderTest, AnotherClassifierAnswersWhenOneIsDown) {
-  StartRouter({});
   testing::FakeClassifierService gone;
   const std::string gone_target = testing::FakeServer(&gone).target();
-  TaskDecider decider({.classifiers = {gone_target, classifier_server_->target()},
-                       .default_task = v1::TASK_AGGREGATION,
-                       .timeout = absl::Seconds(20)},
-                      &metrics_);
-  const v1::GenerateRequest request = TextRequest();
-  std::promise<std::optional<v1::TaskVerdict>> verdict;
-  decider.Decide(
-      request, [] { return std::make_shared<grpc::ClientContext>(); },
-      [&](std::optional<v1::TaskVerdict> v) { verdict.set_value(std::move(v)); });
-  const auto decided = verdict.get_future().get();
+  const auto decided =
+      DecideWith({gone_target, classifier_server_->target()}, &metrics_, TextRequest());
   ASSERT_TRUE(decided.has_value());
   EXPECT_EQ(decided->task(), v1::TASK_LOCALIZATION);
+}
+
+TEST_F(TaskDeciderTest, AnotherClassifierAnswersWhenOneIsFullOrShuttingDown) {
+  for (const grpc::StatusCode code :
+       {grpc::StatusCode::RESOURCE_EXHAUSTED, grpc::StatusCode::CANCELLED}) {
+    testing::FakeClassifierService busy;
+    busy.on_classify = [code](const auto&, auto*, auto*) { return grpc::Status(code, ""); };
+    const testing::FakeServer server(&busy);
+    const auto decided =
+        DecideWith({server.target(), classifier_server_->target()}, &metrics_, TextRequest());
+    ASSERT_TRUE(decided.has_value());
+    EXPECT_EQ(decided->task(), v1::TASK_LOCALIZATION) << code;
+    EXPECT_EQ(busy.requests().size(), 1u);
+  }
+}
+
+TEST_F(TaskDeciderTest, AClassifierThatShutsDownIsCounted) {
+  StartRouter({});
+  classifier_.on_classify = [](const auto&, auto*, auto*) { return grpc::Status::CANCELLED; };
+  ASSERT_TRUE(Generate(TextRequest()).status.ok());
+  EXPECT_TRUE(MetricsHave("windowkv_router_classifier_fallbacks_total{reason=\"unavailable\"} 1"));
 }
 
 }  // namespace
