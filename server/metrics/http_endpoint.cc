@@ -9,21 +9,17 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/status.h"
 #include "httplib.h"
+#include "server/metrics/timed_http_server.h"
 
 namespace windowkv {
 namespace {
 
 constexpr char kMetricsContentType[] = "text/plain; version=0.0.4; charset=utf-8";
 constexpr int kThreads = 4;
-constexpr time_t kTimeoutSeconds = 5;
-constexpr size_t kMaxRequestBytes = 4096;
+constexpr size_t kMaxBodyBytes = 4096;
 
 void SetLimits(httplib::Server* server) {
-  // One request per connection: an idle scraper holds no thread.
-  server->set_keep_alive_max_count(1);
-  server->set_read_timeout(kTimeoutSeconds);
-  server->set_write_timeout(kTimeoutSeconds);
-  server->set_payload_max_length(kMaxRequestBytes);
+  server->set_payload_max_length(kMaxBodyBytes);
   // The library's default, SO_REUSEPORT, would let two servers share a port unnoticed.
   server->set_socket_options([](socket_t socket) {
     const int yes = 1;
@@ -48,7 +44,8 @@ absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(Config config)
 }
 
 HttpEndpoint::HttpEndpoint(Config config)
-    : config_(std::move(config)), server_(std::make_unique<httplib::Server>()) {
+    : config_(std::move(config)),
+      server_(std::make_unique<TimedHttpServer>(config_.request_timeout)) {
   SetLimits(server_.get());
   AddRoutes();
 }

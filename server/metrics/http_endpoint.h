@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace httplib {
 class Server;
@@ -22,6 +23,8 @@ class HttpEndpoint {
   struct Config {
     std::string host;
     int port = 0;  // 0 takes a free one
+    // For a client to send its request, and once more to take the answer.
+    absl::Duration request_timeout = absl::Seconds(5);
     std::function<std::string()> metrics_text;
     std::function<bool()> is_live;
     std::function<bool()> is_ready;

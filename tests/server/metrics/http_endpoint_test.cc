@@ -1,5 +1,10 @@
 #include "server/metrics/http_endpoint.h"
 
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <memory>
 #include <string>
@@ -72,6 +77,56 @@ TEST_F(HttpEndpointTest, AnswersManyScrapersAtOnce) {
   }
   for (std::thread& scraper : scrapers) scraper.join();
   EXPECT_EQ(answered, 16);
+}
+
+// A connection whose client sends what the test says.
+class RawClient {
+ public:
+  explicit RawClient(int port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  }
+  ~RawClient() { close(fd_); }
+
+  void Send(const std::string& bytes) const { send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  bool HearsWithin(int milliseconds) const {
+    pollfd wait{fd_, POLLIN, 0};
+    return poll(&wait, 1, milliseconds) > 0;
+  }
+
+ private:
+  const int fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+};
+
+TEST_F(HttpEndpointTest, ClientsThatDribbleHoldItUpForATimeOnly) {
+  HttpEndpoint::Config config;
+  config.host = "127.0.0.1";
+  config.request_timeout = absl::Milliseconds(100);
+  config.is_live = [] { return true; };
+  const auto endpoint = HttpEndpoint::Start(std::move(config));
+  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
+  std::vector<std::unique_ptr<RawClient>> dribblers;
+  for (int i = 0; i < 8; ++i) {
+    dribblers.push_back(std::make_unique<RawClient>((*endpoint)->port()));
+    dribblers.back()->Send("GET /livez HTTP/1.1\r\nX: ");
+  }
+  const RawClient probe((*endpoint)->port());
+  probe.Send("GET /livez HTTP/1.1\r\n\r\n");
+  int rounds = 0;
+  while (!probe.HearsWithin(/*milliseconds=*/10) && ++rounds < 1000) {
+    for (const auto& dribbler : dribblers) dribbler->Send("x");
+  }
+  EXPECT_LT(rounds, 1000);
+}
+
+TEST_F(HttpEndpointTest, ReadsNoRequestWithoutEnd) {
+  const RawClient client(endpoint_->port());
+  client.Send("GET /livez HTTP/1.1\r\n");
+  for (int i = 0; i < 2000; ++i) client.Send("X: some header\r\n");
+  EXPECT_TRUE(client.HearsWithin(/*milliseconds=*/-1)) << "an answer, or the connection's end";
 }
 
 TEST_F(HttpEndpointTest, ATakenPortIsUnavailable) {
