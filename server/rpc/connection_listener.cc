@@ -24,6 +24,8 @@ namespace {
 // Between attempts while not even the spare file descriptor can be had.
 constexpr absl::Duration kShortagePause = absl::Milliseconds(50);
 
+constexpr int kAttemptsAtAFreePort = 8;
+
 bool IsShortage(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
@@ -32,7 +34,11 @@ void SetOption(int fd, int level, int option, int value) {
   setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-// A listening socket on `info`'s address, with `port` if above 0; -1 when there is none to be had.
+// This host has no such address, or none of that family.
+bool IsNotOurs(int error) { return error == EAFNOSUPPORT || error == EADDRNOTAVAIL; }
+
+// A listening socket on `info`'s address, with `port` if above 0; -1 and errno when there is none
+// to be had.
 int OpenListener(const addrinfo& info, int port) {
   sockaddr_storage address{};
   std::memcpy(&address, info.ai_addr, info.ai_addrlen);
@@ -47,7 +53,9 @@ int OpenListener(const addrinfo& info, int port) {
       listen(fd, SOMAXCONN) == 0) {
     return fd;
   }
+  const int error = errno;
   close(fd);
+  errno = error;
   return -1;
 }
 
@@ -58,22 +66,62 @@ int PortOf(int fd) {
   return ntohs(reinterpret_cast<sockaddr_in*>(&address)->sin_port);
 }
 
-// Listening sockets on every address of the host, all with one port, which `address` gets.
-std::vector<int> OpenListeners(HostPort* address) {
+// A host may have an address under more than one name, and so find it twice.
+bool CameBefore(const addrinfo* first, const addrinfo& address) {
+  for (const addrinfo* info = first; info != &address; info = info->ai_next) {
+    if (info->ai_addrlen == address.ai_addrlen &&
+        std::memcmp(info->ai_addr, address.ai_addr, address.ai_addrlen) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void CloseAll(std::vector<int>* fds) {
+  for (const int fd : *fds) close(fd);
+  fds->clear();
+}
+
+// Listening sockets on all of `found`, with one port, which `address` gets; none when one of our
+// addresses cannot be had: its clients would reach somebody else. `error` says why there are none.
+std::vector<int> OpenListeners(const addrinfo* found, HostPort* address, int* error) {
+  std::vector<int> fds;
+  for (const addrinfo* info = found; info != nullptr; info = info->ai_next) {
+    if (CameBefore(found, *info)) continue;
+    const int fd = OpenListener(*info, address->port);
+    if (fd < 0) {
+      *error = errno;
+      if (IsNotOurs(*error)) continue;
+      CloseAll(&fds);
+      return fds;
+    }
+    address->port = PortOf(fd);
+    fds.push_back(fd);
+  }
+  return fds;
+}
+
+// The same for every address of the host. `address` gets the port in use.
+absl::StatusOr<std::vector<int>> ListenOnHost(HostPort* address) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
   const std::string service = std::to_string(address->port);
-  if (getaddrinfo(address->host.c_str(), service.c_str(), &hints, &found) != 0) return {};
+  const std::string failure = absl::StrCat("cannot listen on ", address->ToString(), ": ");
+  const int unknown = getaddrinfo(address->host.c_str(), service.c_str(), &hints, &found);
+  if (unknown != 0) return absl::UnavailableError(failure + gai_strerror(unknown));
+  int error = 0;
   std::vector<int> fds;
-  for (const addrinfo* info = found; info != nullptr; info = info->ai_next) {
-    const int fd = OpenListener(*info, address->port);
-    if (fd < 0) continue;
-    address->port = PortOf(fd);
-    fds.push_back(fd);
+  // A port that is free on one address may be taken on the next.
+  const int attempts = address->port == 0 ? kAttemptsAtAFreePort : 1;
+  for (int i = 0; i < attempts && fds.empty(); ++i) {
+    HostPort in_use = *address;
+    fds = OpenListeners(found, &in_use, &error);
+    if (!fds.empty()) *address = in_use;
   }
   freeaddrinfo(found);
+  if (fds.empty()) return absl::UnavailableError(failure + std::strerror(error));
   return fds;
 }
 
@@ -86,14 +134,13 @@ absl::StatusOr<std::unique_ptr<ConnectionListener>> ConnectionListener::Listen(
   const int stop_fd = eventfd(0, EFD_CLOEXEC);
   if (stop_fd < 0) return absl::ErrnoToStatus(errno, "eventfd");
   HostPort in_use = address;
-  std::vector<int> fds = OpenListeners(&in_use);
-  if (fds.empty()) {
+  absl::StatusOr<std::vector<int>> fds = ListenOnHost(&in_use);
+  if (!fds.ok()) {
     close(stop_fd);
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", address.ToString(),
-                                               ": the address is taken or not ours"));
+    return fds.status();
   }
   return std::unique_ptr<ConnectionListener>(
-      new ConnectionListener(std::move(in_use), std::move(fds), stop_fd, std::move(logger)));
+      new ConnectionListener(std::move(in_use), *std::move(fds), stop_fd, std::move(logger)));
 }
 
 ConnectionListener::ConnectionListener(HostPort address, std::vector<int> listener_fds, int stop_fd,

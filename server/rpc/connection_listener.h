@@ -19,7 +19,8 @@ namespace windowkv {
 class ConnectionListener {
  public:
   // Listens; connections wait until Start. `address.host` is a name or a number, and all that a
-  // name stands for is listened on. UNAVAILABLE naming the address: it is taken or not ours.
+  // name stands for is listened on, but for addresses that this host has not. UNAVAILABLE naming
+  // the address: it, or one that it stands for, is taken or forbidden, or none is ours.
   static absl::StatusOr<std::unique_ptr<ConnectionListener>> Listen(const HostPort& address,
                                                                     Logger logger);
   ~ConnectionListener();

@@ -126,6 +126,15 @@ TEST_F(ConnectionListenerTest, NobodyListensAfterStop) {
   EXPECT_FALSE(client.Connect(listener_->address().port));
 }
 
+TEST_F(ConnectionListenerTest, ANameOfWhichOneAddressIsTakenIsRefused) {
+  Listen("127.0.0.1");
+  const int port = listener_->address().port;
+  const auto listener = ConnectionListener::Listen({"localhost", port}, Logger::Silent());
+  EXPECT_EQ(listener.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(listener.status().message()),
+              HasSubstr("localhost:" + std::to_string(port) + ": Address already in use"));
+}
+
 TEST_F(ConnectionListenerTest, AnAddressThatIsNotOursIsNamed) {
   const auto listener = ConnectionListener::Listen({"192.0.2.1", 0}, Logger::Silent());
   EXPECT_EQ(listener.status().code(), absl::StatusCode::kUnavailable);
