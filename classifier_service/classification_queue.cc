@@ -104,9 +104,7 @@ void ClassificationQueue::AddLocked(TextTurns::CallerId caller, Job job, bool co
 void ClassificationQueue::Drain(absl::Duration timeout) {
   std::unique_lock lock(mu_);
   draining_ = true;
-  // The standard library adds the timeout to its clock, which must not overflow.
-  changed_.wait_for(lock, absl::ToChronoMilliseconds(std::min(timeout, absl::Hours(24))),
-                    [this] { return open_jobs_ == 0; });
+  changed_.wait_for(lock, absl::ToChronoMilliseconds(timeout), [this] { return open_jobs_ == 0; });
 }
 
 absl::Duration ClassificationQueue::BusyFor() const {

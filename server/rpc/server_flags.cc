@@ -14,6 +14,8 @@ namespace windowkv {
 namespace {
 
 constexpr int kBadUsage = 2;
+// Longer waits would overflow clocks.
+constexpr absl::Duration kMaxDuration = absl::Hours(24);
 
 std::string EnvironmentName(const std::string& flag) {
   std::string name = "WINDOWKV_" + flag;
@@ -30,6 +32,10 @@ absl::Duration DurationOf(const std::string& flag, const std::string& text) {
       duration == absl::InfiniteDuration()) {
     throw CLI::ValidationError(
         flag, absl::StrCat("expected a duration such as 30s or 1m30s, found \"", text, "\""));
+  }
+  if (duration > kMaxDuration) {
+    throw CLI::ValidationError(flag, absl::StrCat("is ", text, ", must be in [0s, ",
+                                                  absl::FormatDuration(kMaxDuration), "]"));
   }
   return duration;
 }

@@ -24,7 +24,7 @@ class ServerFlags {
 
   // To add the program's own flags to, before Parse.
   CLI::App& app() { return app_; }
-  // A flag such as "30s" or "1m30s", neither negative nor infinite. `value` holds the default. For
+  // A flag such as "30s" or "1m30s", in [0s, 24h]. `value` holds the default. For
   // bytes use app().add_option(...)->transform(CLI::AsSizeValue(false)), which reads "1GiB".
   CLI::Option* AddDuration(const std::string& name, absl::Duration* value, const std::string& help);
 

@@ -119,6 +119,7 @@ TEST(ServerFlagsTest, BadUsageIsOneLineNamingTheFlag) {
        "--drain-timeout: expected a duration such as 30s or 1m30s, found \"soon\""},
       {"--drain-timeout=-1s", "-1s"},
       {"--drain-timeout=inf", "found \"inf\""},
+      {"--drain-timeout=2562047h", "--drain-timeout: is 2562047h, must be in [0s, 24h]"},
       {"--keepalive-time=1ms", "--keepalive-time is 1ms, must be in [1s, 2h]"},
       {"--keepalive-timeout=0", "--keepalive-timeout is 0"},
       {"--log-level=loud", "--log-level"},
