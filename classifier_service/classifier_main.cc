@@ -1,8 +1,6 @@
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -10,6 +8,7 @@
 #include "classifier_service/bert_task_classifier.h"
 #include "classifier_service/classification_queue.h"
 #include "classifier_service/classifier_rpc.h"
+#include "engine/base/model_name.h"
 #include "engine/base/status.h"
 #include "server/metrics/classifier_metrics.h"
 #include "server/metrics/http_endpoint.h"
@@ -60,13 +59,6 @@ void AddFlags(ServerFlags& flags, ClassifierOptions& options) {
 EncoderDtype ToEncoderDtype(const std::string& name) {
   if (name == "auto") return EncoderDtype::kAuto;
   return name == "bfloat16" ? EncoderDtype::kBfloat16 : EncoderDtype::kFloat32;
-}
-
-// The directory's own name.
-std::string ModelName(const std::string& dir) {
-  std::error_code error;
-  const auto path = std::filesystem::canonical(dir, error);
-  return error ? dir : path.filename().string();
 }
 
 absl::StatusOr<int> Serve(const ClassifierOptions& options, const Logger& logger,

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <random>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "engine/base/model_name.h"
 #include "engine/base/monotonic_clock.h"
 #include "engine/base/status.h"
 #include "engine/cache_policy/cache_option_checks.h"
@@ -230,8 +230,7 @@ ModelInfo MakeInfo(const EngineConfig& config, const ModelRunner::Config& runner
                    const SamplingParams& sampling_defaults) {
   const LlamaConfig& model = runner.model;
   ModelInfo info;
-  const std::filesystem::path dir = std::filesystem::path(config.model_dir).lexically_normal();
-  info.name = dir.has_filename() ? dir.filename() : dir.parent_path().filename();
+  info.name = ModelName(config.model_dir);
   info.architecture = model.architecture;
   info.num_layers = model.num_layers;
   info.num_heads = model.num_heads;

@@ -1,5 +1,4 @@
 #include <cstdint>
-#include <filesystem>
 #include <iostream>
 #include <map>
 #include <optional>
@@ -11,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
+#include "engine/base/model_name.h"
 #include "engine/base/status.h"
 #include "engine/cache_policy/policy.h"
 #include "engine/runtime/engine.h"
@@ -187,12 +187,6 @@ void AddFlags(ServerFlags* server, GenerationFlags* flags) {
       "Unhealthy when a step of the engine takes this long; a step is a decode step "
       "and a few prefill slices, whatever a prompt's length");
   server->AddSlowReaderTimeout(&flags->slow_reader_timeout);
-}
-
-// The name that the engine gives the model, for the labels of metrics made before it.
-std::string ModelName(const std::string& model_dir) {
-  const std::filesystem::path path(model_dir);
-  return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 
 int Fail(const absl::Status& status) {
