@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iostream>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -87,12 +88,18 @@ void AddRouterFlags(ServerFlags* flags, RouterFlags* values) {
 }
 
 absl::Status CheckTargets(const char* flag, const std::vector<std::string>& targets) {
+  std::set<std::string> seen;
   for (const std::string& target : targets) {
     const auto address = ParseHostPort(target);
     if (!address.ok()) return Annotate(address.status(), flag);
     if (address->port == 0) {
       return absl::InvalidArgumentError(
           absl::StrCat(flag, ": \"", target, "\" needs a port above 0"));
+    }
+    // Its load would be counted twice, and a retry go to itself.
+    if (!seen.insert(address->ToString()).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(flag, ": \"", target, "\" is there twice, must be once"));
     }
   }
   return absl::OkStatus();

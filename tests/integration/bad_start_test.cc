@@ -137,6 +137,10 @@ TEST(BadStartTest, AWrongFlagOfOneProgramIsNamed) {
   ExpectRefusal("windowkv-router", {"--classifier", "a:1,b"}, "--classifier: ");
   ExpectNoStart(programs[0], {"--min-task-confidence", "2"}, "--min-task-confidence");
   ExpectNoStart(programs[0], {"--load-interval", "1h"}, "--load-interval");
+  ExpectRefusal("windowkv-router", {"--generation", "a:1,b:1,a:1"},
+                "--generation: \"a:1\" is there twice");
+  ExpectRefusal("windowkv-router", {"--classifier", "a:1,a:1"},
+                "--classifier: \"a:1\" is there twice");
   ExpectRefusal("windowkv-generation", {}, "--model");
   ExpectNoStart(programs[1], {"--device", "abacus"}, "--device");
   ExpectNoStart(programs[1], {"--kv-pool-bytes", "much"}, "--kv-pool-bytes");
