@@ -66,6 +66,7 @@ absl::StatusOr<int> Serve(const ClassifierOptions& options, const Logger& logger
   WINDOWKV_ASSIGN_OR_RETURN(const auto classifier, LoadBertTaskClassifier(options.classifier));
   const std::string model = ModelName(options.classifier.model_dir);
   MetricsRegistry registry;
+  WINDOWKV_RETURN_IF_ERROR(ServerProcess::Check(options.server));
   registry.AddBuildInfo(options.server.program, std::string(BuildVersion()));
   ClassifierMetrics metrics(&registry, model);
   ClassificationQueue queue(classifier.get(), options.limits);

@@ -206,6 +206,7 @@ int FailEngine(const absl::Status& status) {
 int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSignals& signals) {
   auto logger = Logger::Create(kProgram, options.log_level);
   if (!logger.ok()) return Fail(logger.status());
+  if (absl::Status status = ServerProcess::Check(options); !status.ok()) return Fail(status);
   MetricsRegistry registry;
   registry.AddBuildInfo(kProgram, std::string(BuildVersion()));
   std::vector<std::string> policies;

@@ -142,6 +142,7 @@ int Fail(const absl::Status& status) {
 int Serve(const ServerOptions& options, const RouterFlags& flags, ShutdownSignals& signals) {
   auto logger = Logger::Create(kProgram, options.log_level);
   if (!logger.ok()) return Fail(logger.status());
+  if (absl::Status status = ServerProcess::Check(options); !status.ok()) return Fail(status);
   auto credentials = MakePeerCredentials(flags.backend_tls);
   if (!credentials.ok()) return Fail(credentials.status());
   const ServerChannelOptions channel = {*std::move(credentials), flags.backend_tls_name};

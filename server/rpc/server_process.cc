@@ -64,6 +64,15 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Server
   return process;
 }
 
+absl::Status ServerProcess::Check(const ServerOptions& options) {
+  WINDOWKV_RETURN_IF_ERROR(MakeServerCredentials(options.tls).status());
+  const auto grpc = ConnectionListener::Listen(options.listen, Logger::Silent());
+  if (!grpc.ok()) return Annotate(grpc.status(), "--listen");
+  const auto http = ConnectionListener::Listen(options.http, Logger::Silent());
+  if (!http.ok()) return Annotate(http.status(), "--http");
+  return absl::OkStatus();
+}
+
 ServerProcess::ServerProcess(const ServerOptions& options, ServedProgram program, Logger logger)
     : options_(options), program_(std::move(program)), logger_(std::move(logger)) {}
 

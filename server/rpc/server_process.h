@@ -50,6 +50,9 @@ struct ServedProgram {
 // it is ready, waits for a signal, drains, stops. Owned by main.
 class ServerProcess {
  public:
+  // What Start and the HTTP endpoint would refuse: TLS files, and addresses that are taken. For a
+  // program that loads for a while before it starts.
+  static absl::Status Check(const ServerOptions& options);
   // Listens and serves. Errors: INVALID_ARGUMENT (TLS files), UNAVAILABLE (the address is taken).
   static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const ServerOptions& options,
                                                               ServedProgram program, Logger logger);

@@ -23,6 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 using Flags = std::vector<std::string>;
@@ -88,6 +89,7 @@ void ExpectRefusal(const std::string& program, Flags flags, const std::string& n
   ASSERT_TRUE(code.ok()) << code.status();
   EXPECT_TRUE(*code == 1 || *code == 2) << *code;
   Flags lines;
+  EXPECT_THAT((*process)->Errors(), Not(HasSubstr("msg=serving")));
   for (const auto& line : absl::StrSplit((*process)->Errors(), '\n')) {
     if (!line.empty() && !absl::StartsWith(line, "time=")) lines.emplace_back(line);
   }
@@ -135,12 +137,12 @@ TEST(BadStartTest, AWrongFlagOfOneProgramIsNamed) {
   ExpectRefusal("windowkv-router", {"--generation", "backend:0"}, "--generation: ");
   ExpectRefusal("windowkv-router", {"--generation", ""}, "--generation");
   ExpectRefusal("windowkv-router", {"--classifier", "a:1,b"}, "--classifier: ");
-  ExpectNoStart(programs[0], {"--min-task-confidence", "2"}, "--min-task-confidence");
-  ExpectNoStart(programs[0], {"--load-interval", "1h"}, "--load-interval");
   ExpectRefusal("windowkv-router", {"--generation", "a:1,b:1,a:1"},
                 "--generation: \"a:1\" is there twice");
   ExpectRefusal("windowkv-router", {"--classifier", "a:1,a:1"},
                 "--classifier: \"a:1\" is there twice");
+  ExpectNoStart(programs[0], {"--min-task-confidence", "2"}, "--min-task-confidence");
+  ExpectNoStart(programs[0], {"--load-interval", "1h"}, "--load-interval");
   ExpectRefusal("windowkv-generation", {}, "--model");
   ExpectNoStart(programs[1], {"--device", "abacus"}, "--device");
   ExpectNoStart(programs[1], {"--kv-pool-bytes", "much"}, "--kv-pool-bytes");
@@ -158,6 +160,17 @@ TEST(BadStartTest, AnAddressThatIsTakenIsNamedWithItsFlag) {
       ExpectNoStart(program, {flag, taken.address()},
                     absl::StrCat(flag, ": cannot listen on ", taken.address()));
     }
+  }
+}
+
+TEST(BadStartTest, AddressesAndTlsFilesAreLookedAtBeforeTheModel) {
+  const TakenPort taken;
+  for (const char* program : {"windowkv-generation", "windowkv-classifier"}) {
+    const Program without_model = {program, {"--model", "/no/such/model"}};
+    ExpectNoStart(without_model, {"--listen", taken.address()}, "--listen: cannot listen on ");
+    ExpectNoStart(without_model, {"--http", taken.address()}, "--http: cannot listen on ");
+    ExpectNoStart(without_model, {"--tls-cert", "/no/such.pem", "--tls-key", "/no/such.pem"},
+                  "--tls-cert: cannot read /no/such.pem");
   }
 }
 
