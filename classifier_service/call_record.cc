@@ -6,7 +6,7 @@ namespace windowkv {
 
 CallRecord::CallRecord(Shared* shared, Kind kind, const TraceContext& trace)
     : shared_(shared), kind_(kind), logger_(shared->logger.ForTrace(trace.trace_id())) {
-  shared_->metrics->OnRunning(++shared_->running);
+  shared_->metrics->OnCallBegan();
 }
 
 void CallRecord::SetRequestId(std::string_view request_id) {
@@ -36,7 +36,7 @@ void CallRecord::OnEnd(const absl::Status& status, int64_t texts) {
                                        {"texts", texts},
                                        {"stream", stream}});
   }
-  shared_->metrics->OnRunning(--shared_->running);
+  shared_->metrics->OnCallEnded();
 }
 
 }  // namespace windowkv

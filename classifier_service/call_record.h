@@ -1,7 +1,6 @@
 #ifndef WINDOWKV_CLASSIFIER_SERVICE_CALL_RECORD_H_
 #define WINDOWKV_CLASSIFIER_SERVICE_CALL_RECORD_H_
 
-#include <atomic>
 #include <cstdint>
 #include <string_view>
 
@@ -22,7 +21,6 @@ class CallRecord {
   struct Shared {
     ClassifierMetrics* metrics;
     Logger logger;
-    std::atomic<int> running = 0;
   };
   enum class Kind { kUnary, kStream };
 

@@ -71,6 +71,8 @@ void ClassifierMetrics::OnRequestFailed(absl::StatusCode code) {
   failures_.Add({{"code", absl::StatusCodeToString(code)}}).Increment();
 }
 
-void ClassifierMetrics::OnRunning(int running) { running_.Set(running); }
+void ClassifierMetrics::OnCallBegan() { running_.Increment(); }
+
+void ClassifierMetrics::OnCallEnded() { running_.Decrement(); }
 
 }  // namespace windowkv

@@ -28,8 +28,9 @@ class ClassifierMetrics {
   void OnStreamEnded(size_t texts, size_t failed);
   // A call ended with an error.
   void OnRequestFailed(absl::StatusCode code);
-  // The calls in progress now.
-  void OnRunning(int running);
+  // A call begins; it ends once.
+  void OnCallBegan();
+  void OnCallEnded();
 
  private:
   ClassifierMetrics(MetricsRegistry* registry, const MetricLabels& model);

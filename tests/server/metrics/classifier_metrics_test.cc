@@ -18,7 +18,8 @@ TEST(ClassifierMetricsTest, EventsBecomeSamples) {
   metrics.OnStreamEnded(7, 2);
   metrics.OnRequestFinished(2, absl::Milliseconds(20));
   metrics.OnRequestFailed(absl::StatusCode::kInvalidArgument);
-  metrics.OnRunning(4);
+  for (int i = 0; i < 5; ++i) metrics.OnCallBegan();
+  metrics.OnCallEnded();
   const PrometheusText text = Scrape(registry);
   const std::string model = "{model=\"bert\"";
   EXPECT_EQ(text.Value("windowkv_classifier_decisions_total" + model + ",task=\"localization\"}"),
