@@ -18,6 +18,7 @@
 #include "server/rpc/server_flags.h"
 #include "server/rpc/server_process.h"
 #include "server/rpc/shutdown_signals.h"
+#include "server/rpc/slow_readers.h"
 
 namespace windowkv {
 namespace {
@@ -31,6 +32,7 @@ struct ClassifierOptions {
   std::string dtype = "float32";
   BertTaskClassifierConfig classifier;
   ClassificationQueue::Limits limits;
+  absl::Duration slow_reader_timeout = absl::Seconds(60);
 };
 
 void AddFlags(ServerFlags& flags, ClassifierOptions& options) {
@@ -52,8 +54,9 @@ void AddFlags(ServerFlags& flags, ClassifierOptions& options) {
       ->transform(CLI::AsSizeValue(false))
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
   app.add_option("--max-streams", options.limits.streams,
-                 "Bulk streams that may be open before further ones get RESOURCE_EXHAUSTED")
+                 "Bulk streams with unanswered texts before further ones get RESOURCE_EXHAUSTED")
       ->check(CLI::Range(1, 1 << 16));
+  flags.AddSlowReaderTimeout(&options.slow_reader_timeout);
 }
 
 EncoderDtype ToEncoderDtype(const std::string& name) {
@@ -63,14 +66,15 @@ EncoderDtype ToEncoderDtype(const std::string& name) {
 
 absl::StatusOr<int> Serve(const ClassifierOptions& options, const Logger& logger,
                           ShutdownSignals& signals) {
+  WINDOWKV_RETURN_IF_ERROR(ServerProcess::Check(options.server));
   WINDOWKV_ASSIGN_OR_RETURN(const auto classifier, LoadBertTaskClassifier(options.classifier));
   const std::string model = ModelName(options.classifier.model_dir);
   MetricsRegistry registry;
-  WINDOWKV_RETURN_IF_ERROR(ServerProcess::Check(options.server));
   registry.AddBuildInfo(options.server.program, std::string(BuildVersion()));
   ClassifierMetrics metrics(&registry, model);
   ClassificationQueue queue(classifier.get(), options.limits);
-  ClassifierRpc rpc(&queue, &metrics, logger, model);
+  SlowReaders slow_readers(options.slow_reader_timeout, [&metrics] { metrics.OnSlowReader(); });
+  ClassifierRpc rpc(&queue, &metrics, &slow_readers, logger, model);
 
   ServedProgram program;
   program.services = {{v1::ClassifierService::service_full_name(), &rpc}};

@@ -85,9 +85,10 @@ class ClassifierRpc::Call final : public grpc::ServerUnaryReactor {
   std::atomic<bool> cancelled_ = false;
 };
 
-ClassifierRpc::ClassifierRpc(ClassificationQueue* queue, ClassifierMetrics* metrics, Logger logger,
-                             std::string model)
+ClassifierRpc::ClassifierRpc(ClassificationQueue* queue, ClassifierMetrics* metrics,
+                             SlowReaders* slow_readers, Logger logger, std::string model)
     : queue_(queue),
+      slow_readers_(slow_readers),
       shared_{.metrics = metrics, .logger = std::move(logger)},
       model_(std::move(model)) {}
 
@@ -104,6 +105,8 @@ ClassifierRpc::ClassifyStream(grpc::CallbackServerContext* context) {
   auto* stream =
       new windowkv::ClassifyStream({.queue = queue_,
                                     .shared = &shared_,
+                                    .slow_readers = slow_readers_,
+                                    .server = context,
                                     .trace = TraceContext::Of(context->client_metadata()),
                                     .model = &model_,
                                     .on_done = [this](auto* done) {

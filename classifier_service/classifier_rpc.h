@@ -13,6 +13,7 @@
 #include "engine/base/thread_annotations.h"
 #include "server/metrics/classifier_metrics.h"
 #include "server/rpc/logging.h"
+#include "server/rpc/slow_readers.h"
 #include "windowkv/v1/classifier.grpc.pb.h"
 
 namespace windowkv {
@@ -24,8 +25,8 @@ inline constexpr int kMaxTextsPerRequest = 256;
 class ClassifierRpc final : public v1::ClassifierService::CallbackService {
  public:
   // `model` names the checkpoint in every answer.
-  ClassifierRpc(ClassificationQueue* queue, ClassifierMetrics* metrics, Logger logger,
-                std::string model);
+  ClassifierRpc(ClassificationQueue* queue, ClassifierMetrics* metrics, SlowReaders* slow_readers,
+                Logger logger, std::string model);
 
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
                                      const v1::ClassifyRequest* request,
@@ -42,6 +43,7 @@ class ClassifierRpc final : public v1::ClassifierService::CallbackService {
   class Call;
 
   ClassificationQueue* const queue_;
+  SlowReaders* const slow_readers_;
   CallRecord::Shared shared_;
   const std::string model_;
   std::mutex mu_;

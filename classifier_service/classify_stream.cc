@@ -17,13 +17,8 @@ ClassifyStream::ClassifyStream(Context context)
       record_(context_.shared, CallRecord::Kind::kStream, context_.trace) {}
 
 void ClassifyStream::Begin() {
+  context_.slow_readers->Add(this);
   const std::lock_guard lock(mu_);
-  auto stream = context_.queue->OpenStream();
-  if (stream.ok()) {
-    stream_ = *stream;
-  } else {
-    EndLocked(stream.status());
-  }
   ProceedLocked();
 }
 
@@ -42,11 +37,13 @@ void ClassifyStream::OnReadDone(bool ok) {
 }
 
 void ClassifyStream::OnWriteDone(bool ok) {
+  WriteEnds();
   const std::lock_guard lock(mu_);
   writing_ = false;
   if (ok) {
     unanswered_bytes_ -= texts_.front().text.size();
     texts_.pop_front();
+    if (texts_.empty()) LeaveLocked();
   } else {
     cancelled_ = true;
   }
@@ -59,11 +56,18 @@ void ClassifyStream::OnCancel() {
   ProceedLocked();
 }
 
+void ClassifyStream::GiveUp() {
+  const std::lock_guard lock(mu_);
+  EndLocked(context_.slow_readers->Error());
+  cancelled_ = true;
+}
+
 void ClassifyStream::OnDone() {
+  context_.slow_readers->Remove(this);
   {
     // Whoever called Finish may still hold it.
     const std::lock_guard lock(mu_);
-    if (stream_) context_.queue->CloseStream(*stream_);
+    LeaveLocked();
   }
   context_.on_done(this);
   delete this;
@@ -73,6 +77,7 @@ void ClassifyStream::TakeLocked() {
   if (received_ == 0) {
     if (absl::Status status = CheckFirstLocked(); !status.ok()) return EndLocked(status);
   }
+  if (absl::Status status = EnterLocked(); !status.ok()) return EndLocked(status);
   Text& text = texts_.emplace_back();
   text.text = std::move(*incoming_.mutable_text());
   text.answer.set_index(received_++);
@@ -88,6 +93,18 @@ absl::Status ClassifyStream::CheckFirstLocked() {
   WINDOWKV_ASSIGN_OR_RETURN(request_id_, RequestIdOrNew(incoming_.request_id()));
   record_.SetRequestId(request_id_);
   return absl::OkStatus();
+}
+
+absl::Status ClassifyStream::EnterLocked() {
+  if (!stream_) {
+    WINDOWKV_ASSIGN_OR_RETURN(stream_, context_.queue->OpenStream());
+  }
+  return absl::OkStatus();
+}
+
+void ClassifyStream::LeaveLocked() {
+  if (stream_) context_.queue->CloseStream(*stream_);
+  stream_.reset();
 }
 
 void ClassifyStream::SubmitLocked(Text& text) {
@@ -136,6 +153,7 @@ void ClassifyStream::ProceedLocked() {
   if (!cancelled_) {
     if (!writing_ && !texts_.empty() && texts_.front().answered) {
       writing_ = true;
+      WriteBegins();
       StartWrite(&texts_.front().answer);
     }
     if (!reading_ && !read_all_ && texts_.size() < kStreamTexts &&

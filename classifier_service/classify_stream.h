@@ -16,6 +16,7 @@
 #include "classifier_service/classification_queue.h"
 #include "engine/base/thread_annotations.h"
 #include "grpcpp/support/server_callback.h"
+#include "server/rpc/slow_readers.h"
 #include "windowkv/v1/classifier.pb.h"
 
 namespace windowkv {
@@ -28,11 +29,14 @@ inline constexpr size_t kStreamBytes = 1 << 20;
 // their order, one write and one read in flight at most. gRPC owns it until OnDone, when it deletes
 // itself.
 class ClassifyStream final
-    : public grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> {
+    : public grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>,
+      private SlowReaders::Call {
  public:
   struct Context {
     ClassificationQueue* queue;                    // outlives the call
     CallRecord::Shared* shared;                    // likewise
+    SlowReaders* slow_readers;                     // likewise
+    grpc::CallbackServerContext* server;           // the call's own
     TraceContext trace;                            // that the call belongs to
     const std::string* model;                      // likewise; names the checkpoint
     std::function<void(ClassifyStream*)> on_done;  // called last
@@ -58,8 +62,16 @@ class ClassifyStream final
   void OnCancel() override;
   void OnDone() override;
 
+  // SlowReaders::Call.
+  void GiveUp() override;
+  void Cut() override { context_.slow_readers->CutOff(context_.server); }
+
   void TakeLocked();
   absl::Status CheckFirstLocked();
+  // The call has a place among the queue's streams while a text of it is unanswered: one that is
+  // idle keeps nobody out.
+  absl::Status EnterLocked();
+  void LeaveLocked();
   void SubmitLocked(Text& text);
   void OnDecided(Text& text, absl::StatusOr<ClassificationQueue::Decisions> decisions);
   void AnswerLocked(Text& text, const absl::Status& error);
@@ -69,7 +81,7 @@ class ClassifyStream final
   void ProceedLocked();
 
   const Context context_;
-  std::atomic<bool> cancelled_ = false;
+  std::atomic<bool> cancelled_ = false;  // or given up
 
   std::mutex mu_;
   CallRecord record_ WINDOWKV_GUARDED_BY(mu_);

@@ -40,6 +40,8 @@ ClassifierMetrics::ClassifierMetrics(MetricsRegistry* r, const MetricLabels& mod
                                 "From a request's arrival to its end", LatencyBounds(), model)),
       failures_(r->AddCounters("windowkv_classifier_request_failures_total",
                                "Requests that ended with an error, by code", model)),
+      slow_readers_(r->AddCounter("windowkv_classifier_slow_readers_total",
+                                  "Streams cancelled because their client did not read on", model)),
       running_(r->AddGauge("windowkv_classifier_requests_running", "Requests in progress", model)) {
   for (const Task task : {Task::kLocalization, Task::kAggregation}) {
     decisions_.Add({{"task", TaskLabel(task)}});
@@ -70,6 +72,8 @@ void ClassifierMetrics::OnRequestFinished(size_t texts, absl::Duration duration)
 void ClassifierMetrics::OnRequestFailed(absl::StatusCode code) {
   failures_.Add({{"code", absl::StatusCodeToString(code)}}).Increment();
 }
+
+void ClassifierMetrics::OnSlowReader() { slow_readers_.Increment(); }
 
 void ClassifierMetrics::OnCallBegan() { running_.Increment(); }
 

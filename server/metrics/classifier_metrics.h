@@ -28,6 +28,8 @@ class ClassifierMetrics {
   void OnStreamEnded(size_t texts, size_t failed);
   // A call ended with an error.
   void OnRequestFailed(absl::StatusCode code);
+  // A client that did not read on had its stream cancelled.
+  void OnSlowReader();
   // A call begins; it ends once.
   void OnCallBegan();
   void OnCallEnded();
@@ -45,6 +47,7 @@ class ClassifierMetrics {
   prometheus::Histogram& texts_per_request_;
   prometheus::Histogram& duration_;
   CounterFamily& failures_;
+  prometheus::Counter& slow_readers_;
   prometheus::Gauge& running_;
 };
 

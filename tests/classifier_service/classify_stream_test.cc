@@ -216,18 +216,49 @@ TEST(ClassifyStream, DrainAnswersWhatWasReadAndEndsWithUnavailable) {
   shutdown.get();
 }
 
-TEST(ClassifyStream, MoreStreamsThanAllowedAreResourceExhausted) {
-  const GatedClassifier classifier;
+TEST(ClassifyStream, MoreStreamsAtWorkThanAllowedAreResourceExhausted) {
+  GatedClassifier classifier;
+  classifier.Close();
   RunningServer server(&classifier, {.streams = 1});
   TestStream first(server);
   ASSERT_TRUE(first.Send("find"));
-  EXPECT_EQ(first.Receive().index(), 0);
+  classifier.WaitForCalls(1);
   TestStream second(server);
+  ASSERT_TRUE(second.Send("find"));
   const absl::Status status = second.Finish();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
   EXPECT_TRUE(RetryDelayOf(status).has_value());
+  classifier.Open();
   first.HalfClose();
   EXPECT_TRUE(first.Finish().ok());
+}
+
+TEST(ClassifyStream, AClientThatDoesNotReadIsCutOff) {
+  const GatedClassifier classifier;
+  RunningServer server(&classifier, {}, /*slow_reader_timeout=*/absl::Milliseconds(20));
+  TestStream stream(server);
+  // Until the answers fill what gRPC and the sockets hold, and the server reads no further.
+  while (stream.Send("find")) {
+  }
+  EXPECT_EQ(stream.Finish().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(server.metrics_text(),
+              HasSubstr(R"(windowkv_classifier_slow_readers_total{model="test-model"} 1)"));
+}
+
+TEST(ClassifyStream, AnIdleStreamKeepsNobodyOut) {
+  const GatedClassifier classifier;
+  RunningServer server(&classifier, {.streams = 1});
+  TestStream silent(server);
+  TestStream answered(server);
+  ASSERT_TRUE(answered.Send("find"));
+  EXPECT_EQ(answered.Receive().index(), 0);
+  // The server hears a moment after the client that the answer is written.
+  bool taken = false;
+  while (!taken) {
+    TestStream late(server);
+    late.Send("find");
+    taken = late.Receive().has_classification();
+  }
 }
 
 }  // namespace

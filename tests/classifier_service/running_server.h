@@ -14,6 +14,7 @@
 #include "classifier_service/classifier_rpc.h"
 #include "server/metrics/metrics_registry.h"
 #include "server/rpc/server_process.h"
+#include "server/rpc/slow_readers.h"
 #include "server/rpc/status_mapping.h"
 
 namespace windowkv {
@@ -21,10 +22,12 @@ namespace windowkv {
 // A classifier server on a free port, and a client of it.
 class RunningServer {
  public:
-  explicit RunningServer(const TaskClassifier* classifier, ClassificationQueue::Limits limits = {})
+  explicit RunningServer(const TaskClassifier* classifier, ClassificationQueue::Limits limits = {},
+                         absl::Duration slow_reader_timeout = absl::InfiniteDuration())
       : metrics_(&registry_, "test-model"),
         queue_(classifier, limits),
-        rpc_(&queue_, &metrics_, Logger::Silent(), "test-model") {
+        slow_readers_(slow_reader_timeout, [this] { metrics_.OnSlowReader(); }),
+        rpc_(&queue_, &metrics_, &slow_readers_, Logger::Silent(), "test-model") {
     ServerOptions options;
     options.program = "windowkv-classifier";
     options.max_message_bytes = 4 << 20;
@@ -60,6 +63,7 @@ class RunningServer {
   MetricsRegistry registry_;
   ClassifierMetrics metrics_;
   ClassificationQueue queue_;
+  SlowReaders slow_readers_;
   ClassifierRpc rpc_;
   std::unique_ptr<ServerProcess> process_;
   std::unique_ptr<v1::ClassifierService::Stub> stub_;
