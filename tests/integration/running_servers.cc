@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <utility>
 
@@ -24,12 +25,39 @@ std::string ModelPath(const std::string& name) {
   return absl::StrCat(std::getenv("WINDOWKV_SOURCE_DIR"), "/deploy/models/", name);
 }
 
+// Removes what the processes of a test logged, unless it failed.
+class LogRemover final : public ::testing::EmptyTestEventListener {
+ public:
+  void Add(std::string file) { files_.push_back(std::move(file)); }
+
+ private:
+  void OnTestEnd(const ::testing::TestInfo& test) override {
+    for (const std::string& file : files_) {
+      if (!test.result()->Failed()) std::remove(file.c_str());
+    }
+    files_.clear();
+  }
+
+  std::vector<std::string> files_;
+};
+
+LogRemover& Logs() {
+  static LogRemover& logs = *[] {
+    auto* made = new LogRemover;
+    ::testing::UnitTest::GetInstance()->listeners().Append(made);  // which owns it
+    return made;
+  }();
+  return logs;
+}
+
 // A file of its own for each process, named after the test so that parallel tests do not meet.
 std::string NewErrorFile(const std::string& name) {
   static int count = 0;
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-  return absl::StrCat(::testing::TempDir(), test == nullptr ? "suite" : test->name(), "_", getpid(),
-                      "_", ++count, "_", name, ".log");
+  std::string file = absl::StrCat(::testing::TempDir(), test == nullptr ? "suite" : test->name(),
+                                  "_", getpid(), "_", ++count, "_", name, ".log");
+  Logs().Add(file);
+  return file;
 }
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
