@@ -82,6 +82,36 @@ TEST_F(HostileInputTest, ACompressedMessageIsRefusedPacked) {
   ExpectRefused(request, GRPC_COMPRESS_GZIP, grpc::StatusCode::UNIMPLEMENTED);
 }
 
+TEST_F(HostileInputTest, AMessageThatDoesNotParseIsUnimplemented) {
+  v1::GenerateRequest request;
+  request.set_text("\xFF is no UTF-8");
+  ExpectRefused(request, GRPC_COMPRESS_NONE, grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST_F(HostileInputTest, LongTextsAreNotTokenized) {
+  v1::TokenizeRequest request;
+  for (int i = 0; i < 2'000'000; ++i)
+    request.mutable_text()->append(i % 3 == 0 ? "wind. " : "a sea, ");
+  for (const RunningServer* server : Servers()) {
+    const int64_t peak = PeakResidentBytes(server->process->pid());
+    std::vector<std::thread> callers;
+    for (int i = 0; i < 8; ++i) {
+      callers.emplace_back([&] {
+        grpc::ClientContext context;
+        context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+        v1::TokenizeResponse response;
+        const grpc::Status status = Connect(*server)->Tokenize(&context, request, &response);
+        // The latter from gRPC, when the messages together are too much.
+        EXPECT_TRUE(status.error_code() == grpc::StatusCode::OUT_OF_RANGE ||
+                    status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED)
+            << status.error_code() << ": " << status.error_message();
+      });
+    }
+    for (std::thread& caller : callers) caller.join();
+    EXPECT_LT(PeakResidentBytes(server->process->pid()) - peak, 400 * kMegabyte);
+  }
+}
+
 TEST_F(HostileInputTest, AHundredThousandTinyRequestsLeaveNothingBehind) {
   constexpr int kThreads = 16;
   const auto stub = Connect(router_);
