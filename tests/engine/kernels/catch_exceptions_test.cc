@@ -21,11 +21,14 @@ TEST(CatchExceptionsTest, OutOfMemoryIsResourceExhausted) {
 }
 
 TEST(CatchExceptionsTest, SoIsWhatLibTorchCannotAllocate) {
-  const absl::Status on_cpu = CatchExceptions([] { at::empty({int64_t{1} << 60}, at::kByte); });
-  EXPECT_EQ(on_cpu.code(), absl::StatusCode::kResourceExhausted) << on_cpu;
   const absl::Status on_device =
       CatchExceptions([] { TORCH_CHECK_WITH(OutOfMemoryError, false, "tried to allocate 2 GiB"); });
   EXPECT_EQ(on_device, absl::ResourceExhaustedError("tried to allocate 2 GiB"));
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the sanitizer's allocator ends the program";
+#endif
+  const absl::Status on_cpu = CatchExceptions([] { at::empty({int64_t{1} << 60}, at::kByte); });
+  EXPECT_EQ(on_cpu.code(), absl::StatusCode::kResourceExhausted) << on_cpu;
 }
 
 TEST(CatchExceptionsTest, ALibTorchErrorIsInternalWithoutItsStack) {
