@@ -55,6 +55,8 @@ int RunCommandLine(int argc, const char* const* argv, const CommandContext& cont
   } catch (const CLI::ParseError& error) {  // how CLI11 reports errors, --help and --version
     return app.exit(error, context.out, context.err) == 0 ? kExitDone : kExitBadUsage;
   }
+  // Some commands read on one thread and write on another; reading must not flush the output.
+  context.in.tie(nullptr);
   return chosen(context);
 }
 

@@ -115,6 +115,19 @@ TEST_F(ClassifyCommandTest, JsonLinesMayComeFromStandardInput) {
   EXPECT_EQ(Lines(outcome.out).size(), 1u);
 }
 
+// Input is read on one thread while another writes the output, to which std::cin is tied.
+TEST_F(ClassifyCommandTest, ReadingStandardInputFlushesNothing) {
+  struct FlushCounter : std::stringbuf {
+    int sync() override { return ++flushes, 0; }
+    int flushes = 0;
+  } counter;
+  std::ostream tied(&counter);
+  tied_to_input_ = &tied;
+  standard_input_ = "{\"text\": \"who?\"}\n";
+  EXPECT_EQ(Classify({"--jsonl", "-"}).exit_code, kExitDone);
+  EXPECT_EQ(counter.flushes, 0);
+}
+
 TEST_F(ClassifyCommandTest, AnInterruptEndsIt) {
   testing::FakeGenerationService holder;
   classifier_.on_classify_stream = [&](grpc::ServerContext* context, auto*) {

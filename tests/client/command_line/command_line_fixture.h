@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -27,6 +28,7 @@ class CommandLineFixture : public ::testing::Test {
     std::vector<const char*> argv;
     for (const std::string& argument : arguments) argv.push_back(argument.c_str());
     std::istringstream in(standard_input_);
+    in.tie(tied_to_input_);
     std::ostringstream out;
     std::ostringstream err;
     const int code = RunCommandLine(static_cast<int>(argv.size()), argv.data(),
@@ -46,6 +48,7 @@ class CommandLineFixture : public ::testing::Test {
   }
 
   std::string standard_input_;
+  std::ostream* tied_to_input_ = nullptr;  // not owned
   Cancellation interrupt_;
   testing::FakeGenerationService service_;
   testing::FakeServer server_{&service_};
