@@ -1,5 +1,6 @@
 #include "client/command_line/classify_bulk.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -77,11 +78,14 @@ int ClassifyLines(std::istream& in, const BulkCall& call) {
 
 int ClassifyFiles(const std::vector<std::string>& files, bool json, const BulkCall& call) {
   const CommandContext& context = call.context;
-  std::vector<int64_t> characters;  // of the files that were read; one that failed has none
+  // Of each file; 0 where it cannot be read. Does not grow: one thread fills it, another reads.
+  std::vector<int64_t> characters(files.size());
+  size_t next_file = 0;
   const auto next = [&]() -> std::optional<absl::StatusOr<std::string>> {
-    if (characters.size() == files.size()) return std::nullopt;
-    absl::StatusOr<std::string> text = ReadPromptFile(files[characters.size()], context.in);
-    characters.push_back(text.ok() ? CountCharacters(*text) : 0);
+    if (next_file == files.size()) return std::nullopt;
+    const size_t file = next_file++;
+    absl::StatusOr<std::string> text = ReadPromptFile(files[file], context.in);
+    if (text.ok()) characters[file] = CountCharacters(*text);
     return text;
   };
   Tally tally(context);
