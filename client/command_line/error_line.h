@@ -10,7 +10,7 @@ namespace windowkv::client {
 // What the program tells its caller.
 enum ExitCode : int {
   kExitDone = 0,
-  kExitServerError = 1,
+  kExitServerError = 1,  // or lost output
   kExitBadUsage = 2,
   kExitUnreachable = 3,
   kExitInterrupted = 130,

@@ -16,10 +16,11 @@
 namespace windowkv {
 namespace {
 
-// The windowkv program as a child process; its standard output and error can be read here.
+// The windowkv program as a child process; its standard output, unless it goes to a file, and error
+// can be read here.
 class Program {
  public:
-  explicit Program(std::vector<std::string> arguments) {
+  explicit Program(std::vector<std::string> arguments, const char* out_file = nullptr) {
     const char* bin = std::getenv("WINDOWKV_BIN_DIR");
     arguments.insert(arguments.begin(), std::string(bin == nullptr ? "." : bin) + "/windowkv");
     std::vector<char*> argv;
@@ -33,6 +34,9 @@ class Program {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    if (out_file != nullptr) {
+      posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out_file, O_WRONLY, 0);
+    }
     posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
     if (posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ) != 0) pid_ = -1;
     posix_spawn_file_actions_destroy(&actions);
@@ -119,6 +123,23 @@ TEST(WindowkvProgramTest, AnInterruptCancelsTheRequestOnTheServer) {
   service.WaitForCancellation();
   EXPECT_EQ(program.ExitCode(), 130);
   EXPECT_EQ(program.ReadAllErr(), "windowkv: interrupted\n");
+}
+
+TEST(WindowkvProgramTest, OutputThatCannotBeWrittenIsAnError) {
+  testing::FakeGenerationService service;
+  testing::FakeServer server(&service);
+  const std::vector<std::vector<std::string>> commands = {
+      {"generate", "--target", server.target(), "--prompt", "hi"},
+      {"info", "--target", server.target(), "--json"},
+      {"--help"}};
+  for (const std::vector<std::string>& command : commands) {
+    const Program program(command, "/dev/full");
+    ASSERT_TRUE(program.started());
+    EXPECT_EQ(program.ExitCode(), 1) << command[0];
+    EXPECT_EQ(program.ReadAllErr(),
+              "windowkv: cannot write standard output: No space left on device\n")
+        << command[0];
+  }
 }
 
 TEST(WindowkvProgramTest, AnUnreachableServerIsExitCode3) {
