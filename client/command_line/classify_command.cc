@@ -83,7 +83,8 @@ void AddInputFlags(CLI::App* command, ClassifyFlags* flags) {
       command->add_option("--prompt", flags->prompt, "The prompt")->type_name("TEXT");
   auto* files = command
                     ->add_option("--prompt-file", flags->files,
-                                 "Files that hold a prompt each; - is standard input")
+                                 "Files that hold a prompt each, at most 1 GiB; - is standard "
+                                 "input")
                     ->type_name("FILE ...")
                     ->excludes(flags->prompt_option);
   command

@@ -5,24 +5,18 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
 namespace windowkv::client {
 namespace {
 
-absl::StatusOr<std::string> ReadAll(std::istream& in, const std::string& name) {
-  std::string content{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) return absl::NotFoundError(absl::StrCat("cannot read ", name));
-  return content;
-}
-
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   absl::StatusOr<std::ifstream> file = OpenInput("--prompt-file", path);
   if (!file.ok()) return file.status();
-  return ReadAll(*file, path);
+  return ReadAll(*file, path, kMaxPromptBytes);
 }
 
 }  // namespace
@@ -43,11 +37,12 @@ void AddPromptFlags(CLI::App* app, PromptFlags* flags) {
   flags->text_option = app->add_option("--prompt", flags->text, "The prompt")
                            ->type_name("TEXT")
                            ->group("Input (one of them)");
-  flags->file_option = app->add_option("--prompt-file", flags->file,
-                                       "File that holds the prompt; - is standard input")
-                           ->type_name("FILE")
-                           ->group("Input (one of them)")
-                           ->excludes(flags->text_option);
+  flags->file_option =
+      app->add_option("--prompt-file", flags->file,
+                      "File that holds the prompt, at most 1 GiB; - is standard input")
+          ->type_name("FILE")
+          ->group("Input (one of them)")
+          ->excludes(flags->text_option);
 }
 
 absl::StatusOr<std::string> ReadPrompt(const PromptFlags& flags, std::istream& standard_input) {
@@ -59,10 +54,25 @@ absl::StatusOr<std::string> ReadPrompt(const PromptFlags& flags, std::istream& s
 
 absl::StatusOr<std::string> ReadPromptFile(const std::string& path, std::istream& standard_input) {
   absl::StatusOr<std::string> text =
-      path == "-" ? ReadAll(standard_input, "standard input") : ReadFile(path);
+      path == "-" ? ReadAll(standard_input, "standard input", kMaxPromptBytes) : ReadFile(path);
   if (!text.ok()) return text;
   if (absl::Status status = CheckUtf8("the prompt", *text); !status.ok()) return status;
   return text;
+}
+
+absl::StatusOr<std::string> ReadAll(std::istream& in, const std::string& name, size_t limit) {
+  std::string content;
+  std::vector<char> chunk(size_t{1} << 16);
+  while (in.read(chunk.data(), static_cast<std::streamsize>(chunk.size())) || in.gcount() > 0) {
+    const auto size = static_cast<size_t>(in.gcount());
+    if (size > limit - content.size()) {
+      return absl::OutOfRangeError(
+          absl::StrCat(name, " is longer than ", limit, " bytes, the most a prompt may have"));
+    }
+    content.append(chunk.data(), size);
+  }
+  if (in.bad()) return absl::NotFoundError(absl::StrCat("cannot read ", name));
+  return content;
 }
 
 absl::Status CheckUtf8(std::string_view what, std::string_view text) {
