@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/error_details.h"
+#include "client/message_size.h"
 
 namespace windowkv::client {
 namespace {
@@ -46,10 +47,13 @@ void BulkClassification::Send(Stream* stream) {
       stream->WritesDone();
       return;
     }
-    Enqueue(text->status());
-    if (!text->ok()) continue;
-    request.set_text(**std::move(text));
-    if (!stream->Write(request)) return;  // the call is over
+    absl::Status status = text->status();
+    if (status.ok()) {
+      request.set_text(**std::move(text));
+      status = CheckMessageSize(request);
+    }
+    Enqueue(status);
+    if (status.ok() && !stream->Write(request)) return;  // the call is over
   }
 }
 

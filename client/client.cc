@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/error_details.h"
+#include "client/message_size.h"
 #include "client/traceparent.h"
 
 namespace windowkv::client {
@@ -88,6 +89,7 @@ Client::Client(std::shared_ptr<grpc::Channel> channel)
 
 absl::Status Client::Generate(const v1::GenerateRequest& request, const CallOptions& options,
                               const std::function<void(const v1::GenerateResponse&)>& on_message) {
+  if (absl::Status size = CheckMessageSize(request); !size.ok()) return size;
   grpc::ClientContext context;
   SetOptions(options, &context);
   CancellationScope scope(options.cancellation, &context);
@@ -145,31 +147,34 @@ class Client::GenerateCall final : public grpc::ClientReadReactor<v1::GenerateRe
 
 void Client::StartGenerate(const v1::GenerateRequest& request, const CallOptions& options,
                            GenerateObserver* observer) {
+  if (absl::Status size = CheckMessageSize(request); !size.ok()) return observer->OnDone(size);
   (new GenerateCall(this, options, observer))->Start(request);
 }
 
 absl::StatusOr<v1::TokenizeResponse> Client::Tokenize(const v1::TokenizeRequest& request,
                                                       const CallOptions& options) {
-  return Unary<v1::TokenizeResponse>(options, [&](auto* context, auto* response) {
+  return Unary<v1::TokenizeResponse>(request, options, [&](auto* context, auto* response) {
     return generation_->Tokenize(context, request, response);
   });
 }
 
 absl::StatusOr<v1::ModelInfo> Client::GetModelInfo(const CallOptions& options) {
-  return Unary<v1::ModelInfo>(options, [&](auto* context, auto* response) {
-    return generation_->GetModelInfo(context, v1::GetModelInfoRequest(), response);
+  const v1::GetModelInfoRequest request;
+  return Unary<v1::ModelInfo>(request, options, [&](auto* context, auto* response) {
+    return generation_->GetModelInfo(context, request, response);
   });
 }
 
 absl::StatusOr<v1::Load> Client::GetLoad(const CallOptions& options) {
-  return Unary<v1::Load>(options, [&](auto* context, auto* response) {
-    return generation_->GetLoad(context, v1::GetLoadRequest(), response);
+  const v1::GetLoadRequest request;
+  return Unary<v1::Load>(request, options, [&](auto* context, auto* response) {
+    return generation_->GetLoad(context, request, response);
   });
 }
 
 absl::StatusOr<v1::ClassifyResponse> Client::Classify(const v1::ClassifyRequest& request,
                                                       const CallOptions& options) {
-  return Unary<v1::ClassifyResponse>(options, [&](auto* context, auto* response) {
+  return Unary<v1::ClassifyResponse>(request, options, [&](auto* context, auto* response) {
     return classifier_->Classify(context, request, response);
   });
 }
@@ -189,7 +194,9 @@ absl::Status Client::ClassifyStream(const TextSource& source, const CallOptions&
 }
 
 template <typename Response, typename Method>
-absl::StatusOr<Response> Client::Unary(const CallOptions& options, const Method& method) {
+absl::StatusOr<Response> Client::Unary(const google::protobuf::MessageLite& request,
+                                       const CallOptions& options, const Method& method) {
+  if (absl::Status size = CheckMessageSize(request); !size.ok()) return size;
   grpc::ClientContext context;
   SetOptions(options, &context);
   CancellationScope scope(options.cancellation, &context);

@@ -55,7 +55,8 @@ class GenerateObserver {
 // One connection to one server, made on the first call. Owned by the caller; thread-safe. Calls
 // block until they end, but for StartGenerate. Errors are the server's, with its google.rpc details
 // as payloads (see error_details.h); IsUnreachable tells "nobody answered" from "the server said
-// UNAVAILABLE".
+// UNAVAILABLE". OUT_OF_RANGE, besides the server's errors: the request is longer than protobuf can
+// send (message_size.h).
 class Client {
  public:
   // INVALID_ARGUMENT: the target is not HOST:PORT, or a TLS certificate comes without its key.
@@ -66,7 +67,7 @@ class Client {
   absl::Status Generate(const v1::GenerateRequest& request, const CallOptions& options,
                         const std::function<void(const v1::GenerateResponse&)>& on_message);
   // Returns at once. `observer` is not owned; it, the client and the cancellation outlive the call,
-  // which ends when OnDone is called.
+  // which ends when OnDone is called: in StartGenerate where the request is too long to be sent.
   void StartGenerate(const v1::GenerateRequest& request, const CallOptions& options,
                      GenerateObserver* observer);
   absl::StatusOr<v1::TokenizeResponse> Tokenize(const v1::TokenizeRequest& request,
@@ -89,7 +90,8 @@ class Client {
   explicit Client(std::shared_ptr<grpc::Channel> channel);
 
   template <typename Response, typename Method>
-  absl::StatusOr<Response> Unary(const CallOptions& options, const Method& method);
+  absl::StatusOr<Response> Unary(const google::protobuf::MessageLite& request,
+                                 const CallOptions& options, const Method& method);
   absl::Status ToStatus(const grpc::Status& status, bool answered) const;
 
   // Constant after construction.
