@@ -1,8 +1,12 @@
 #include "client/command_line/command_line.h"
 
+#include <algorithm>
 #include <cctype>
+#include <cstddef>
 #include <ostream>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "client/command_line/error_line.h"
 #include "client_version.h"
@@ -10,18 +14,45 @@
 namespace windowkv::client {
 namespace {
 
-// Lets every flag also come from the environment: --budget-tokens from WINDOWKV_BUDGET_TOKENS.
-void AddEnvironmentNames(CLI::App* command) {
+using Arguments = std::vector<std::string>;
+
+// Whether `option` stands among `arguments`, as --flag or --flag=value.
+bool IsTyped(const CLI::Option& option, const Arguments& arguments) {
+  return std::any_of(arguments.begin(), arguments.end(), [&](const std::string& argument) {
+    return argument.rfind("--", 0) == 0 &&
+           option.check_name(argument.substr(0, argument.find('=')));
+  });
+}
+
+// --budget-tokens is also WINDOWKV_BUDGET_TOKENS.
+std::string VariableOf(const CLI::App& command, const std::string& flag) {
+  // A target in the environment means the router; a classifier is another server.
+  if (command.get_name() == "classify" && flag == "target") return "WINDOWKV_CLASSIFIER_TARGET";
+  std::string variable = "WINDOWKV_";
+  for (const char c : flag) {
+    variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return variable;
+}
+
+// Lets every flag also come from the environment, unless it and a typed one exclude each other.
+void NameVariables(CLI::App* command, const Arguments& arguments) {
   for (CLI::Option* option : command->get_options()) {
     const auto& names = option->get_lnames();
     if (names.empty() || names.front() == "help") continue;
-    std::string variable = "WINDOWKV_";
-    for (const char c : names.front()) {
-      variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    }
-    option->envname(variable);
+    const std::set<CLI::Option*> excluded = option->get_excludes();
+    const bool gives_way =
+        std::any_of(excluded.begin(), excluded.end(),
+                    [&](const CLI::Option* other) { return IsTyped(*other, arguments); });
+    if (!gives_way) option->envname(VariableOf(*command, names.front()));
   }
-  for (CLI::App* subcommand : command->get_subcommands({})) AddEnvironmentNames(subcommand);
+}
+
+// Does so when `command`, or one of its own, turns out to be the chosen one: a variable that is
+// wrong for one command is another's business.
+void ReadEnvironment(CLI::App* command, const Arguments& arguments) {
+  command->preparse_callback([=](size_t) { NameVariables(command, arguments); });
+  for (CLI::App* subcommand : command->get_subcommands({})) ReadEnvironment(subcommand, arguments);
 }
 
 void AddCommands(CLI::App* app, Command* chosen) {
@@ -31,9 +62,6 @@ void AddCommands(CLI::App* app, Command* chosen) {
   AddInfoCommand(app, chosen);
   AddLoadCommand(app, chosen);
   AddBenchCommand(app, chosen);
-  for (CLI::App* command : app->get_subcommands({})) AddEnvironmentNames(command);
-  // A target in the environment means the router; a classifier is another server.
-  app->get_subcommand("classify")->get_option("--target")->envname("WINDOWKV_CLASSIFIER_TARGET");
 }
 
 }  // namespace
@@ -51,6 +79,8 @@ int RunCommandLine(int argc, const char* const* argv, const CommandContext& cont
   app.require_subcommand(1);
   Command chosen;
   AddCommands(&app, &chosen);
+  const Arguments arguments(argv, argv + argc);
+  for (CLI::App* command : app.get_subcommands({})) ReadEnvironment(command, arguments);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // how CLI11 reports errors, --help and --version

@@ -114,12 +114,43 @@ TEST_F(CommandLineTest, TokenizePrintsOneTokenPerLine) {
   EXPECT_EQ(Call("tokenize", {"--prompt", "a\n"}).out, "5\ta\\n\n");
 }
 
+// An environment variable while it lives.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Variable() { unsetenv(name_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* const name_;
+};
+
 TEST_F(CommandLineTest, FlagsAlsoComeFromTheEnvironment) {
-  ASSERT_EQ(setenv("WINDOWKV_BUDGET_TOKENS", "77", 1), 0);
+  const Variable budget("WINDOWKV_BUDGET_TOKENS", "77");
   const Outcome outcome = Call("generate", {"--prompt", "hi"});
-  unsetenv("WINDOWKV_BUDGET_TOKENS");
   ASSERT_EQ(outcome.exit_code, kExitDone) << outcome.err;
   EXPECT_EQ(service_.requests().at(0).cache().budget_tokens(), 77);
+}
+
+TEST_F(CommandLineTest, OnlyTheChosenCommandReadsTheEnvironment) {
+  const Variable tokens("WINDOWKV_TOKENS", "x");             // bench quality's
+  const Variable max_tokens("WINDOWKV_MAX_TOKENS", "8000");  // over the range of bench quality's
+  EXPECT_EQ(Call("info", {}).exit_code, kExitDone);
+  const Outcome outcome = Call("generate", {"--prompt", "hi"});
+  ASSERT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  EXPECT_EQ(service_.requests().at(0).sampling().max_tokens(), 8000);
+  EXPECT_EQ(Run({"bench", "quality", "--target", server_.target()}).exit_code, kExitBadUsage);
+}
+
+TEST_F(CommandLineTest, ATypedFlagWinsOverTheEnvironmentOfOnesThatItExcludes) {
+  const Variable prompt("WINDOWKV_PROMPT", "yo");
+  const Variable budget("WINDOWKV_BUDGET_TOKENS", "77");
+  standard_input_ = "hi";
+  const Outcome outcome = Call("generate", {"--prompt-file", "-", "--budget-bytes=5000"});
+  ASSERT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  EXPECT_EQ(service_.requests().at(0).text(), "hi");
+  EXPECT_EQ(service_.requests().at(0).cache().budget_bytes(), 5000);
 }
 
 TEST_F(CommandLineTest, FlagsAlsoComeFromAConfigFile) {
