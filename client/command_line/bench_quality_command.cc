@@ -12,6 +12,7 @@
 #include "client/command_line/connection_flags.h"
 #include "client/command_line/enum_names.h"
 #include "client/command_line/error_line.h"
+#include "client/command_line/field_flag.h"
 #include "client/command_line/progress_line.h"
 #include "client/command_line/quality_report.h"
 #include "client/quality/quality_run.h"
@@ -87,10 +88,10 @@ void AddDocumentFlags(CLI::App* command, QualityFlags* flags) {
       ->type_name("TOKENS")
       ->check(CLI::Range(DocumentGenerator::kMinTokens, 1 << 20))
       ->capture_default_str();
-  command->add_option("--seed", flags->seed, "The same seed gives the same documents")
-      ->type_name("UINT64")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  CheckNumber<uint64_t>(
+      command->add_option("--seed", flags->seed, "The same seed gives the same documents")
+          ->type_name("UINT64")
+          ->capture_default_str());
   std::vector<std::string> names;
   for (const Family family : AllFamilies()) names.push_back(FamilyName(family));
   for (const Family family : QuestionFamilies()) flags->families.push_back(FamilyName(family));

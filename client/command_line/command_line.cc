@@ -8,6 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "client/command_line/error_line.h"
 #include "client_version.h"
 
@@ -64,6 +67,21 @@ void AddCommands(CLI::App* app, Command* chosen) {
   AddBenchCommand(app, chosen);
 }
 
+// CLI11's words, but for what they leave out.
+std::string ProblemOf(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
+  if (error.get_name() == "RequiredError" && !unknown.empty()) {
+    return "there is no command " + unknown.front();
+  }
+  absl::string_view problem = error.what();
+  if (error.get_name() == "ConfigError" &&
+      absl::ConsumePrefix(&problem, "INI was not able to parse ")) {
+    absl::ConsumeSuffix(&problem, ".++");  // the begin of a section
+    return absl::StrCat("--config: there is no option ", problem);
+  }
+  return std::string(problem);
+}
+
 }  // namespace
 
 int RunCommandLine(int argc, const char* const* argv, const CommandContext& context) {
@@ -84,7 +102,10 @@ int RunCommandLine(int argc, const char* const* argv, const CommandContext& cont
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // how CLI11 reports errors, --help and --version
-    return app.exit(error, context.out, context.err) == 0 ? kExitDone : kExitBadUsage;
+    if (error.get_exit_code() == 0) return app.exit(error, context.out, context.err);
+    context.err << "windowkv: " << ProblemOf(app, error)
+                << "\nRun with --help for more information." << std::endl;
+    return kExitBadUsage;
   }
   // Some commands read on one thread and write on another; reading must not flush the output.
   context.in.tie(nullptr);

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -15,29 +16,48 @@
 
 namespace windowkv::client {
 
+// Lets `option` refuse what is not a T, and tell its help with it, where range and default stand.
+// Text is never refused.
+template <typename T>
+CLI::Option* CheckNumber(CLI::Option* option) {
+  if constexpr (std::is_arithmetic_v<T>) {
+    std::string kind = std::is_integral_v<T> ? "a whole number" : "a number";
+    if (std::is_unsigned_v<T>) {
+      kind += " in [0, " + std::to_string(std::numeric_limits<T>::max()) + "]";
+    }
+    option->check([kind, help = option->get_description()](std::string text) {
+      // CLI11 reads -1 as the largest number.
+      const bool wraps = std::is_unsigned_v<T> && text.find('-') != std::string::npos;
+      if (!wraps && CLI::TypeValidator<T>()(text).empty()) return std::string();
+      return "\"" + text + "\" is not " + kind + ": " + help;
+    });
+  }
+  return option;
+}
+
 // An option of one value that goes straight to a field of the request.
 template <typename T, typename Set>
 CLI::Option* AddField(CLI::App* app, const std::string& flag, const std::string& type,
                       const std::string& help, Set set) {
-  return app
-      ->add_option_function<T>(
-          flag, [set](const T& value) { set(value); }, help)
-      ->type_name(type);
+  auto* option = app->add_option_function<T>(
+                        flag, [set](const T& value) { set(value); }, help)
+                     ->type_name(type);
+  return CheckNumber<T>(option);
 }
 
 // An option that may be repeated, one value each time.
 template <typename T, typename Add>
 CLI::Option* AddRepeated(CLI::App* app, const std::string& flag, const std::string& type,
                          const std::string& help, Add add) {
-  return app
-      ->add_option_function<std::vector<T>>(
-          flag,
-          [add](const std::vector<T>& values) {
-            for (const T& v : values) add(v);
-          },
-          help)
-      ->type_name(type)
-      ->allow_extra_args(false);
+  auto* option = app->add_option_function<std::vector<T>>(
+                        flag,
+                        [add](const std::vector<T>& values) {
+                          for (const T& v : values) add(v);
+                        },
+                        help)
+                     ->type_name(type)
+                     ->allow_extra_args(false);
+  return CheckNumber<T>(option);
 }
 
 // "A:B" as two numbers.

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/command_line/connection_flags.h"
+#include "client/command_line/field_flag.h"
 
 namespace windowkv::client {
 namespace {
@@ -50,6 +51,7 @@ void AddArrivalFlags(CLI::App* app, LoadFlags* flags) {
                       "whatever has become of those before; default: closed loop")
           ->type_name("FLOAT")
           ->excludes(concurrency);
+  CheckNumber<double>(flags->rate_option);
   app->add_option("--arrivals", flags->gaps, "Gaps between the requests of --rate")
       ->type_name("NAME")
       ->transform(CLI::IsMember({"poisson", "constant"}, CLI::ignore_case))
@@ -62,6 +64,7 @@ void AddArrivalFlags(CLI::App* app, LoadFlags* flags) {
           ->type_name("FLOAT")
           ->capture_default_str()
           ->needs(flags->rate_option);
+  CheckNumber<double>(flags->burstiness_option);
 }
 
 void AddEndFlags(CLI::App* app, LoadFlags* flags) {
@@ -75,12 +78,12 @@ void AddEndFlags(CLI::App* app, LoadFlags* flags) {
       app, "--duration",
       "Send none after this time, and follow what is in flight to its end; default: no limit",
       [=](absl::Duration duration) { flags->duration = duration; });
-  app->add_option("--seed", flags->seed,
-                  "The same seed gives the same arrivals, lengths, prompts, cancellations and, "
-                  "from the same server, texts")
-      ->type_name("UINT64")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  CheckNumber<uint64_t>(
+      app->add_option("--seed", flags->seed,
+                      "The same seed gives the same arrivals, lengths, prompts, cancellations and, "
+                      "from the same server, texts")
+          ->type_name("UINT64")
+          ->capture_default_str());
 }
 
 void AddLengthFlags(CLI::App* app, LoadFlags* flags) {

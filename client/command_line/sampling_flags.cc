@@ -74,7 +74,6 @@ void AddSamplingFlags(CLI::App* app, v1::GenerateRequest* request) {
 void AddSeedFlag(CLI::App* app, v1::GenerateRequest* request) {
   AddField<uint64_t>(app, "--seed", "UINT64", "The same seed gives the same text; default: random",
                      [=](uint64_t v) { request->mutable_sampling()->set_seed(v); })
-      ->check(CLI::NonNegativeNumber)
       ->group(kGroup);
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/command_line/error_line.h"
@@ -74,6 +75,32 @@ TEST_F(CommandLineTest, BadUsageIsExitCode2) {
   EXPECT_EQ(Run({"generate"}).exit_code, kExitBadUsage);
   EXPECT_EQ(Run({"generate", "--prompt", "a", "--timeout", "0s"}).exit_code, kExitBadUsage);
   EXPECT_EQ(Run({"generate", "--prompt", "a", "--target", "nowhere"}).exit_code, kExitBadUsage);
+}
+
+TEST_F(CommandLineTest, BadUsageIsNamedInOneLine) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"fly", "--prompt", "a"}, "windowkv: there is no command fly\n"},
+      {{"bench", "fly"}, "windowkv: there is no command fly\n"},
+      {{"generate", "--fly"}, "windowkv: The following argument was not expected: --fly\n"},
+      {{"generate", "--seed", "-1"},
+       "windowkv: --seed: \"-1\" is not a whole number in [0, 18446744073709551615]: The same "
+       "seed "},
+      {{"bench", "load", "--seed", "-1"},
+       "windowkv: --seed: \"-1\" is not a whole number in [0, 1"},
+      {{"bench", "quality", "--seed", "-1"},
+       "windowkv: --seed: \"-1\" is not a whole number in [0, 1"},
+      {{"bench", "load", "--rate", "fast"},
+       "windowkv: --rate: \"fast\" is not a number: Open loop: "},
+      {{"generate", "--budget-tokens", "abc"},
+       "windowkv: --budget-tokens: \"abc\" is not a whole number: All but full: prompt tokens kept "
+       "per "
+       "layer, mean over layers; [1, context length], default: the server's\n"},
+      {{"generate", "--token-ids", "1,x"}, "windowkv: --token-ids: \"x\" is not a whole number: "}};
+  for (const auto& [arguments, line] : cases) {
+    const Outcome outcome = Run(arguments);
+    EXPECT_EQ(outcome.exit_code, kExitBadUsage);
+    EXPECT_EQ(outcome.err.substr(0, line.size()), line);
+  }
 }
 
 TEST_F(CommandLineTest, HelpAndVersionGoToStandardOutput) {
@@ -161,6 +188,18 @@ TEST_F(CommandLineTest, FlagsAlsoComeFromAConfigFile) {
   ASSERT_EQ(outcome.exit_code, kExitDone) << outcome.err;
   EXPECT_EQ(service_.requests().at(0).cache().budget_tokens(), 99);
   EXPECT_TRUE(service_.requests().at(0).has_chat());
+}
+
+TEST_F(CommandLineTest, AnUnknownKeyOfTheConfigFileIsNamed) {
+  const std::string path = ::testing::TempDir() + "/windowkv_unknown_key_test.toml";
+  for (const auto& [content, unknown] : std::vector<std::pair<std::string, std::string>>{
+           {"[generate]\nbudget-token = 99\n", "generate.budget-token"},
+           {"[fly]\nbudget-tokens = 99\n", "fly"}}) {
+    std::ofstream(path) << content;
+    const Outcome outcome = Run({"--config", path, "info"});
+    EXPECT_EQ(outcome.exit_code, kExitBadUsage);
+    EXPECT_THAT(outcome.err, HasSubstr("windowkv: --config: there is no option " + unknown + "\n"));
+  }
 }
 
 }  // namespace
