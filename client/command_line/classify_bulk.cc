@@ -44,14 +44,14 @@ class Tally {
     progress_.Show(absl::StrCat(CountText(texts_), " texts classified"));
   }
 
-  // `status`: of the call.
-  int End(const absl::Status& status) {
+  // `status`: of the call; `read`: whether all texts could be read.
+  int End(const absl::Status& status, bool read) {
     progress_.Clear();
     if (!status.ok()) return Fail(status, context_);
     if (failed_ == 0) return kExitDone;
     context_.err << "windowkv: " << CountText(failed_) << " of " << CountText(texts_)
                  << " texts could not be classified" << std::endl;
-    return kExitServerError;
+    return read ? kExitServerError : kExitBadUsage;
   }
 
  private:
@@ -65,15 +65,20 @@ class Tally {
 
 int ClassifyLines(std::istream& in, const BulkCall& call) {
   JsonLines lines(&in);
+  bool read = true;  // as far as the sending thread has come
+  const auto next = [&] {
+    std::optional<absl::StatusOr<std::string>> text = lines.Next();
+    if (text && !text->ok()) read = false;
+    return text;
+  };
   Tally tally(call.context);
-  absl::Status status = call.client.ClassifyStream(
-      [&] { return lines.Next(); }, call.options,
-      [&](int64_t index, const Answer& answer) {
+  absl::Status status =
+      call.client.ClassifyStream(next, call.options, [&](int64_t index, const Answer& answer) {
         call.context.out << AnswerLine({{"line", index + 1}}, answer) << std::flush;
         tally.Add(answer);
       });
   if (status.ok() && in.bad()) status = absl::DataLossError("the input cannot be read to its end");
-  return tally.End(status);
+  return tally.End(status, read);
 }
 
 int ClassifyFiles(const std::vector<std::string>& files, bool json, const BulkCall& call) {
@@ -81,11 +86,16 @@ int ClassifyFiles(const std::vector<std::string>& files, bool json, const BulkCa
   // Of each file; 0 where it cannot be read. Does not grow: one thread fills it, another reads.
   std::vector<int64_t> characters(files.size());
   size_t next_file = 0;
+  bool read = true;  // as far as the sending thread has come
   const auto next = [&]() -> std::optional<absl::StatusOr<std::string>> {
     if (next_file == files.size()) return std::nullopt;
     const size_t file = next_file++;
     absl::StatusOr<std::string> text = ReadPromptFile(files[file], context.in);
-    if (text.ok()) characters[file] = CountCharacters(*text);
+    if (text.ok()) {
+      characters[file] = CountCharacters(*text);
+    } else {
+      read = false;
+    }
     return text;
   };
   Tally tally(context);
@@ -104,7 +114,7 @@ int ClassifyFiles(const std::vector<std::string>& files, bool json, const BulkCa
         }
         tally.Add(answer);
       });
-  return tally.End(status);
+  return tally.End(status, read);
 }
 
 }  // namespace windowkv::client

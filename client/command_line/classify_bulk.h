@@ -20,7 +20,7 @@ struct BulkCall {
 // Classifies the texts of JSON lines (json_lines.h). Writes a JSON line for each, in their order
 // and as they come: {"line": 1, "classification": {...}, "model": "..."}, or {"line": 1, "error":
 // {"code": "...", "message": "..."}} for one that cannot be classified. Returns the exit code,
-// which is 1 when there was one.
+// which is 2 when there was one because a line cannot be read, else 1 when there was one.
 int ClassifyLines(std::istream& in, const BulkCall& call);
 
 // Classifies whole files, "-" being standard input, in the same way: with `json` lines that have

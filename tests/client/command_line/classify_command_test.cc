@@ -69,7 +69,7 @@ TEST_F(ClassifyCommandTest, SeveralFilesHaveAVerdictEach) {
   const std::string second = File("second", "why not?");
   const Outcome outcome =
       Classify({"--prompt-file", first, "/nonexistent/prompt", "--prompt-file", second});
-  EXPECT_EQ(outcome.exit_code, kExitServerError);
+  EXPECT_EQ(outcome.exit_code, kExitBadUsage);
   EXPECT_THAT(outcome.out, HasSubstr(first + ": localization, confidence 0.7500\n"));
   EXPECT_THAT(outcome.out, HasSubstr("all 4 characters\n"));
   EXPECT_THAT(outcome.out, HasSubstr(second + ": localization, confidence 0.7500\n"));
@@ -94,7 +94,7 @@ TEST_F(ClassifyCommandTest, JsonLinesHaveAVerdictOrAnErrorEachInTheirOrder) {
   const std::string path =
       File("lines", "{\"text\": \"who?\"}\nnonsense\n{\"text\": \"\"}\n{\"text\": \"why not?\"}\n");
   const Outcome outcome = Classify({"--jsonl", path});
-  EXPECT_EQ(outcome.exit_code, kExitServerError);
+  EXPECT_EQ(outcome.exit_code, kExitBadUsage);
   EXPECT_EQ(outcome.err, "windowkv: 2 of 4 texts could not be classified\n");
   const auto lines = Lines(outcome.out);
   ASSERT_EQ(lines.size(), 4u);
@@ -106,6 +106,12 @@ TEST_F(ClassifyCommandTest, JsonLinesHaveAVerdictOrAnErrorEachInTheirOrder) {
   EXPECT_EQ(lines[1]["error"]["message"], "the line is not a JSON object in UTF-8");
   EXPECT_EQ(lines[2]["error"]["message"], "text is empty");
   EXPECT_EQ(lines[3]["classification"]["read"][0]["end"], 8);
+}
+
+TEST_F(ClassifyCommandTest, ATextThatTheServerRefusesIsExitCode1) {
+  const Outcome outcome = Classify({"--jsonl", File("empty", "{\"text\": \"\"}\n")});
+  EXPECT_EQ(outcome.exit_code, kExitServerError);
+  EXPECT_EQ(outcome.err, "windowkv: 1 of 1 texts could not be classified\n");
 }
 
 TEST_F(ClassifyCommandTest, JsonLinesMayComeFromStandardInput) {
