@@ -92,7 +92,7 @@ int RunCommandLine(int argc, const char* const* argv, const CommandContext& cont
   app.get_formatter()->column_width(34);
   app.footer(
       "Exit codes: 0 done, 1 server error or lost output, 2 bad usage, 3 unreachable,\n"
-      "130 interrupted.\n"
+      "130 interrupted, 143 terminated.\n"
       "windowkv COMMAND --help tells a command's flags.");
   app.require_subcommand(1);
   Command chosen;

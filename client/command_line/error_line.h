@@ -13,7 +13,7 @@ enum ExitCode : int {
   kExitServerError = 1,  // or lost output
   kExitBadUsage = 2,
   kExitUnreachable = 3,
-  kExitInterrupted = 130,
+  kExitInterrupted = 130,  // 143 where it was SIGTERM
 };
 
 // One line without its end: "INVALID_ARGUMENT cache.beta: cache.beta is 0, must be in [1, 1024]",

@@ -6,8 +6,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "client/command_line/error_line.h"
-
 namespace windowkv::client {
 
 Interrupts::Interrupts(Cancellation* cancellation)
@@ -29,13 +27,12 @@ Interrupts::~Interrupts() {
 }
 
 void Interrupts::Wait() {
-  bool interrupted = false;
   pollfd events[] = {{stop_event_, POLLIN, 0}, {signals_, POLLIN, 0}};
   while (poll(events, 2, -1) >= 0 && (events[0].revents & POLLIN) == 0) {
     signalfd_siginfo signal;
     if (read(signals_, &signal, sizeof(signal)) != sizeof(signal)) continue;
-    if (interrupted) _exit(kExitInterrupted);
-    interrupted = true;
+    if (signal_ != 0) _exit(exit_code());
+    signal_ = static_cast<int>(signal.ssi_signo);
     cancellation_->Cancel();
   }
 }

@@ -1,6 +1,7 @@
 #ifndef WINDOWKV_CLIENT_COMMAND_LINE_INTERRUPTS_H_
 #define WINDOWKV_CLIENT_COMMAND_LINE_INTERRUPTS_H_
 
+#include <atomic>
 #include <thread>
 
 #include "client/cancellation.h"
@@ -17,12 +18,16 @@ class Interrupts {
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
 
+  // What shells make of the first signal: 128 and its number.
+  int exit_code() const { return 128 + signal_; }
+
  private:
   void Wait();
 
   Cancellation* const cancellation_;  // not owned
   const int stop_event_;              // eventfd: readable when the thread must end
   int signals_ = -1;                  // signalfd
+  std::atomic<int> signal_ = 0;       // the first; set before the cancellation
   std::thread thread_;
 };
 

@@ -18,13 +18,14 @@ int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   OutputBuffer buffer(STDOUT_FILENO);
   std::ostream out(&buffer);
-  const int code = RunCommandLine(argc, argv,
-                                  {.in = std::cin,
-                                   .out = out,
-                                   .err = std::cerr,
-                                   .out_is_terminal = isatty(STDOUT_FILENO) == 1,
-                                   .err_is_terminal = isatty(STDERR_FILENO) == 1,
-                                   .interrupt = interrupt});
+  int code = RunCommandLine(argc, argv,
+                            {.in = std::cin,
+                             .out = out,
+                             .err = std::cerr,
+                             .out_is_terminal = isatty(STDOUT_FILENO) == 1,
+                             .err_is_terminal = isatty(STDERR_FILENO) == 1,
+                             .interrupt = interrupt});
+  if (code == kExitInterrupted) code = interrupts.exit_code();
   out.flush();
   if (buffer.error() == 0) return code;
   // Who closed the pipe does not want the rest.

@@ -108,7 +108,9 @@ TEST(WindowkvProgramTest, StreamsTextWhileTheServerStillWrites) {
   EXPECT_EQ(program.ReadAllErr(), "");
 }
 
-TEST(WindowkvProgramTest, AnInterruptCancelsTheRequestOnTheServer) {
+class WindowkvProgramSignalTest : public ::testing::TestWithParam<int> {};
+
+TEST_P(WindowkvProgramSignalTest, CancelsTheRequestOnTheServer) {
   testing::FakeGenerationService service;
   testing::FakeServer server(&service);
   service.on_generate = [&](const auto& request, grpc::ServerContext* context, auto* writer) {
@@ -119,11 +121,13 @@ TEST(WindowkvProgramTest, AnInterruptCancelsTheRequestOnTheServer) {
   const Program program({"generate", "--target", server.target(), "--prompt", "hi"});
   ASSERT_TRUE(program.started());
   EXPECT_EQ(program.ReadOut(), "begin");
-  program.Signal(SIGINT);
+  program.Signal(GetParam());
   service.WaitForCancellation();
-  EXPECT_EQ(program.ExitCode(), 130);
+  EXPECT_EQ(program.ExitCode(), 128 + GetParam());
   EXPECT_EQ(program.ReadAllErr(), "windowkv: interrupted\n");
 }
+
+INSTANTIATE_TEST_SUITE_P(Signals, WindowkvProgramSignalTest, ::testing::Values(SIGINT, SIGTERM));
 
 TEST(WindowkvProgramTest, OutputThatCannotBeWrittenIsAnError) {
   testing::FakeGenerationService service;
