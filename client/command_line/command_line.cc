@@ -87,7 +87,9 @@ std::string ProblemOf(const CLI::App& app, const CLI::ParseError& error) {
 int RunCommandLine(int argc, const char* const* argv, const CommandContext& context) {
   CLI::App app("Client of a WindowKV server.", "windowkv");
   app.set_version_flag("--version", std::string("windowkv ") + kClientVersion);
-  app.set_config("--config", "", "TOML file with flags: [generate], then policy = \"windowkv\"");
+  app.set_config(
+      "--config", "",
+      "Before the command: TOML file with flags: [generate], then policy = \"windowkv\"");
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.get_formatter()->column_width(34);
   app.footer(

@@ -72,6 +72,11 @@ class TextWriter {
 int RunGenerate(const GenerateFlags& flags, const CommandContext& context) {
   auto request = BuildRequest(flags.request, context.in);
   if (!request.ok()) return FailUsage(request.status(), context);
+  if (request->sampling().has_logprobs() && !flags.json) {
+    return FailUsage(absl::InvalidArgumentError("--logprobs needs --json: text has no place for "
+                                                "them"),
+                     context);
+  }
   auto client = flags.connection.Connect();
   if (!client.ok()) return FailUsage(client.status(), context);
   absl::Status status;

@@ -42,7 +42,7 @@ void AddSamplerFlags(CLI::App* app, v1::GenerateRequest* request) {
 
 void AddEndFlags(CLI::App* app, v1::GenerateRequest* request) {
   AddField<int32_t>(app, "--max-tokens", "TOKENS",
-                    "Most tokens to generate; [1, context length], default: the server's (256)",
+                    "Most tokens to generate; [1, context length], default: the server's",
                     [=](int32_t v) { request->mutable_sampling()->set_max_tokens(v); });
   AddField<int32_t>(app, "--min-tokens", "TOKENS",
                     "No stop condition before this many; [0, max-tokens], default 0",

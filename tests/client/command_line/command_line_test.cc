@@ -103,6 +103,13 @@ TEST_F(CommandLineTest, BadUsageIsNamedInOneLine) {
   }
 }
 
+TEST_F(CommandLineTest, LogProbabilitiesNeedJson) {
+  const Outcome outcome = Call("generate", {"--prompt", "hi", "--logprobs", "3"});
+  EXPECT_EQ(outcome.exit_code, kExitBadUsage);
+  EXPECT_EQ(outcome.err, "windowkv: --logprobs needs --json: text has no place for them\n");
+  EXPECT_EQ(Call("generate", {"--prompt", "hi", "--logprobs", "3", "--json"}).exit_code, kExitDone);
+}
+
 TEST_F(CommandLineTest, HelpAndVersionGoToStandardOutput) {
   const Outcome help = Run({"generate", "--help"});
   EXPECT_EQ(help.exit_code, kExitDone);
