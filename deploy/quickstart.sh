@@ -4,7 +4,7 @@
 # with the full KV cache and with a compressed one, and shows both receipts. Then it stops what it
 # started.
 #
-#   deploy/quickstart.sh [--serve | --dashboard]
+#   deploy/quickstart.sh [--serve | --dashboard | --help]
 #
 # --serve: leave the servers running; --dashboard: likewise, with a Prometheus beside them that draws
 # the memory saved.
@@ -27,6 +27,9 @@ KEEP_RUNNING=false
 
 # gRPC would send even loopback calls to a proxy that the environment names.
 export no_grpc_proxy=127.0.0.1
+
+# The comment at the head of this file.
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 say() { echo "quickstart: $*"; }
 
@@ -207,22 +210,26 @@ END
 }
 
 main() {
-  local serve=false dashboard=false
+  local serve=false dashboard=false install=("$ROOT/deploy/install_dependencies.sh")
   case ${1-} in
     '') ;;
     --serve) serve=true ;;
-    --dashboard) serve=true dashboard=true ;;
-    *) fail "unknown argument '$1'" "there are --serve and --dashboard" ;;
+    --dashboard) serve=true dashboard=true install+=(--dashboard) ;;
+    -h | --help)
+      usage
+      return
+      ;;
+    *) fail "unknown argument '$1'" "there are --serve, --dashboard and --help" ;;
   esac
-  if $dashboard; then check_prometheus; fi
   WORK=$(mktemp -d "${TMPDIR:-/tmp}/windowkv-quickstart.XXXXXX")
   trap on_exit EXIT
   trap 'fail "$BASH_COMMAND (line $LINENO)" "this was not foreseen: report it"' ERR
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
 
-  "$ROOT/deploy/install_dependencies.sh" ||
+  "${install[@]}" ||
     fail "deploy/install_dependencies.sh" "follow its advice above and run this again"
+  if $dashboard; then check_prometheus; fi
   build
   start windowkv-classifier --model "$MODELS/task_classifier"
   start windowkv-generation --model "$MODELS/demo_llama"
