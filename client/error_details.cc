@@ -5,6 +5,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
+#include "client/proto_duration.h"
 
 namespace windowkv::client {
 namespace {
@@ -46,8 +47,7 @@ ErrorDetails DetailsOf(const absl::Status& status) {
     }
   }
   if (auto retry = PayloadAs<google::rpc::RetryInfo>(status)) {
-    details.retry_after = absl::Seconds(retry->retry_delay().seconds()) +
-                          absl::Nanoseconds(retry->retry_delay().nanos());
+    details.retry_after = ToAbsl(retry->retry_delay());
   }
   if (auto info = PayloadAs<google::rpc::ErrorInfo>(status)) details.reason = info->reason();
   return details;

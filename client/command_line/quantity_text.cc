@@ -25,8 +25,4 @@ std::string DurationText(absl::Duration duration) {
   return absl::StrFormat("%.2f ms", ms);
 }
 
-absl::Duration ToAbsl(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
-
 }  // namespace windowkv::client

@@ -1,8 +1,6 @@
 #ifndef WINDOWKV_CLIENT_COMMAND_LINE_QUANTITY_TEXT_H_
 #define WINDOWKV_CLIENT_COMMAND_LINE_QUANTITY_TEXT_H_
 
-#include <google/protobuf/duration.pb.h>
-
 #include <cstdint>
 #include <string>
 
@@ -18,7 +16,6 @@ std::string CountText(int64_t count);
 std::string BytesText(int64_t bytes);
 // "0.42 ms", "812 ms", "3.21 s".
 std::string DurationText(absl::Duration duration);
-absl::Duration ToAbsl(const google::protobuf::Duration& duration);
 
 }  // namespace windowkv::client
 

@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "client/command_line/enum_names.h"
 #include "client/command_line/quantity_text.h"
+#include "client/proto_duration.h"
 
 namespace windowkv::client {
 namespace {

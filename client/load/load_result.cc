@@ -1,6 +1,7 @@
 #include "client/load/load_result.h"
 
 #include "client/error_details.h"
+#include "client/proto_duration.h"
 
 namespace windowkv::client {
 namespace {
@@ -46,7 +47,7 @@ void LoadResult::AddEnded(const RequestRecord& record, const LatencyLimits& limi
   if (record.time_to_first_token()) time_to_first_token.Add(*record.time_to_first_token());
   between_tokens.Add(record.between_tokens());
   end_to_end.Add(record.end_to_end());
-  queued.Add(absl::Seconds(usage.queued().seconds()) + absl::Nanoseconds(usage.queued().nanos()));
+  queued.Add(ToAbsl(usage.queued()));
 }
 
 int64_t LoadResult::failed() const {

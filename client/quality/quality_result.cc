@@ -3,14 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "client/proto_duration.h"
+
 namespace windowkv::client {
-namespace {
-
-absl::Duration ToAbslDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
-
-}  // namespace
 
 void QualityTally::AddAnswer(bool exact, const v1::Finished& finished) {
   ++answered_;
@@ -20,9 +15,9 @@ void QualityTally::AddAnswer(bool exact, const v1::Finished& finished) {
   bytes_kept_ += finished.receipt().bytes_kept();
   bytes_full_ += finished.receipt().bytes_full();
   decode_steps_ += std::max(usage.completion_tokens() - 1, 0);
-  time_to_first_token_ += ToAbslDuration(usage.time_to_first_token());
-  prefill_ += ToAbslDuration(usage.prefill());
-  decode_ += ToAbslDuration(usage.decode());
+  time_to_first_token_ += ToAbsl(usage.time_to_first_token());
+  prefill_ += ToAbsl(usage.prefill());
+  decode_ += ToAbsl(usage.decode());
 }
 
 void QualityTally::AddError(const absl::Status& status) {
