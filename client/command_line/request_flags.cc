@@ -12,25 +12,16 @@ namespace windowkv::client {
 namespace {
 
 void AddInputFlags(CLI::App* app, RequestFlags* flags) {
-  AddPromptFlags(app, &flags->prompt);
+  AddMessageFlags(app, flags);
   v1::GenerateRequest* request = &flags->request;
-  auto* token_ids =
-      AddRepeated<int32_t>(app, "--token-ids", "ID,ID,...",
-                           "Prompt as token ids, used as they are; each in [0, vocab_size)",
-                           [=](int32_t id) { request->mutable_token_ids()->add_ids(id); })
-          ->delimiter(',')
-          ->group("Input (one of them)")
-          ->excludes(flags->prompt.text_option)
-          ->excludes(flags->prompt.file_option);
-  auto* chat =
-      app->add_flag("--chat", flags->chat,
-                    "The prompt is one user message, rendered by the model's chat template")
-          ->excludes(token_ids)
-          ->group("Input");
-  app->add_option("--system", flags->system, "System message before the user's; needs --chat")
-      ->type_name("TEXT")
-      ->needs(chat)
-      ->group("Input");
+  AddRepeated<int32_t>(app, "--token-ids", "ID,ID,...",
+                       "Prompt as token ids, used as they are; each in [0, vocab_size)",
+                       [=](int32_t id) { request->mutable_token_ids()->add_ids(id); })
+      ->delimiter(',')
+      ->group("Input (one of them)")
+      ->excludes(flags->prompt.text_option)
+      ->excludes(flags->prompt.file_option)
+      ->excludes(app->get_option("--chat"));
   AddField<std::string>(app, "--request-id", "TEXT",
                         "Name on every log line; at most 128 bytes, default: the server's choice",
                         [=](const std::string& id) { request->set_request_id(id); })
@@ -54,6 +45,18 @@ absl::Status CheckTexts(const RequestFlags& flags) {
 }
 
 }  // namespace
+
+void AddMessageFlags(CLI::App* app, RequestFlags* flags) {
+  AddPromptFlags(app, &flags->prompt);
+  auto* chat =
+      app->add_flag("--chat", flags->chat,
+                    "The prompt is one user message, rendered by the model's chat template")
+          ->group("Input");
+  app->add_option("--system", flags->system, "System message before the user's; needs --chat")
+      ->type_name("TEXT")
+      ->needs(chat)
+      ->group("Input");
+}
 
 void AddSharedRequestFlags(CLI::App* app, RequestFlags* flags) {
   AddInputFlags(app, flags);

@@ -29,6 +29,9 @@ void AddRequestFlags(CLI::App* app, RequestFlags* flags);
 // The same for many requests, each of which has a seed of its own.
 void AddSharedRequestFlags(CLI::App* app, RequestFlags* flags);
 
+// Of them only those that say from which text or messages.
+void AddMessageFlags(CLI::App* app, RequestFlags* flags);
+
 // The request to send. Errors of ReadPrompt and BuildWithoutPrompt.
 absl::StatusOr<v1::GenerateRequest> BuildRequest(const RequestFlags& flags,
                                                  std::istream& standard_input);

@@ -1,5 +1,6 @@
 #include <memory>
 #include <ostream>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "client/client.h"
@@ -7,29 +8,31 @@
 #include "client/command_line/connection_flags.h"
 #include "client/command_line/error_line.h"
 #include "client/command_line/prompt_input.h"
+#include "client/command_line/request_flags.h"
+#include "client/request_prompt.h"
 
 namespace windowkv::client {
 namespace {
 
 struct TokenizeFlags {
   ConnectionFlags connection;
-  PromptFlags prompt;
-  bool chat = false;
+  RequestFlags input;
   bool json = false;
 };
 
 int RunTokenize(const TokenizeFlags& flags, const CommandContext& context) {
-  auto prompt = ReadPrompt(flags.prompt, context.in);
+  auto prompt = ReadPrompt(flags.input.prompt, context.in);
   if (!prompt.ok()) return FailUsage(prompt.status(), context);
+  auto input = BuildWithoutPrompt(flags.input);
+  if (!input.ok()) return FailUsage(input.status(), context);
+  SetPrompt(*std::move(prompt), &*input);
   auto client = flags.connection.Connect();
   if (!client.ok()) return FailUsage(client.status(), context);
   v1::TokenizeRequest request;
-  if (flags.chat) {
-    v1::ChatMessage* message = request.mutable_chat()->add_messages();
-    message->set_role("user");
-    message->set_content(*std::move(prompt));
+  if (input->has_chat()) {
+    request.mutable_chat()->Swap(input->mutable_chat());
   } else {
-    request.set_text(*std::move(prompt));
+    request.mutable_text()->swap(*input->mutable_text());
   }
   auto response = (*client)->Tokenize(request, flags.connection.ToCallOptions(&context.interrupt));
   if (!response.ok()) return Fail(response.status(), context);
@@ -54,11 +57,7 @@ void AddTokenizeCommand(CLI::App* app, Command* chosen) {
   auto flags = std::make_shared<TokenizeFlags>();
   AddConnectionFlags(command, kRouterTarget, "30s", &flags->connection);
   AddJsonFlag(command, &flags->json);
-  AddPromptFlags(command, &flags->prompt);
-  command
-      ->add_flag("--chat", flags->chat,
-                 "The prompt is one user message, rendered by the model's chat template")
-      ->group("Input");
+  AddMessageFlags(command, &flags->input);
   command->callback([flags, chosen] {
     *chosen = [flags](const CommandContext& context) { return RunTokenize(*flags, context); };
   });

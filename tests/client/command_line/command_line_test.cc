@@ -160,6 +160,21 @@ class Variable {
   const char* const name_;
 };
 
+TEST_F(CommandLineTest, TokenizeSendsTheMessagesThatGenerateWouldSend) {
+  v1::TokenizeRequest sent;
+  service_.on_tokenize = [&](const v1::TokenizeRequest& request, auto*) {
+    sent = request;
+    return v1::TokenizeResponse();
+  };
+  EXPECT_EQ(Call("tokenize", {"--prompt", "hi", "--chat", "--system", "be brief"}).exit_code,
+            kExitDone);
+  ASSERT_EQ(sent.chat().messages_size(), 2);
+  EXPECT_EQ(sent.chat().messages(0).role(), "system");
+  EXPECT_EQ(sent.chat().messages(0).content(), "be brief");
+  EXPECT_EQ(sent.chat().messages(1).content(), "hi");
+  EXPECT_EQ(Call("tokenize", {"--prompt", "hi", "--system", "be brief"}).exit_code, kExitBadUsage);
+}
+
 TEST_F(CommandLineTest, FlagsAlsoComeFromTheEnvironment) {
   const Variable budget("WINDOWKV_BUDGET_TOKENS", "77");
   const Outcome outcome = Call("generate", {"--prompt", "hi"});
