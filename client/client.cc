@@ -85,7 +85,8 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ConnectOptions& opt
 Client::Client(std::shared_ptr<grpc::Channel> channel)
     : channel_(std::move(channel)),
       generation_(v1::GenerationService::NewStub(channel_)),
-      classifier_(v1::ClassifierService::NewStub(channel_)) {}
+      classifier_(v1::ClassifierService::NewStub(channel_)),
+      router_(v1::RouterService::NewStub(channel_)) {}
 
 absl::Status Client::Generate(const v1::GenerateRequest& request, const CallOptions& options,
                               const std::function<void(const v1::GenerateResponse&)>& on_message) {
@@ -169,6 +170,13 @@ absl::StatusOr<v1::Load> Client::GetLoad(const CallOptions& options) {
   const v1::GetLoadRequest request;
   return Unary<v1::Load>(request, options, [&](auto* context, auto* response) {
     return generation_->GetLoad(context, request, response);
+  });
+}
+
+absl::StatusOr<v1::ListBackendsResponse> Client::ListBackends(const CallOptions& options) {
+  const v1::ListBackendsRequest request;
+  return Unary<v1::ListBackendsResponse>(request, options, [&](auto* context, auto* response) {
+    return router_->ListBackends(context, request, response);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <grpcpp/channel.h>
 #include <windowkv/v1/classifier.grpc.pb.h>
 #include <windowkv/v1/generation.grpc.pb.h>
+#include <windowkv/v1/router.grpc.pb.h>
 
 #include <functional>
 #include <memory>
@@ -74,6 +75,8 @@ class Client {
                                                 const CallOptions& options);
   absl::StatusOr<v1::ModelInfo> GetModelInfo(const CallOptions& options);
   absl::StatusOr<v1::Load> GetLoad(const CallOptions& options);
+  // Of a router.
+  absl::StatusOr<v1::ListBackendsResponse> ListBackends(const CallOptions& options);
   absl::StatusOr<v1::ClassifyResponse> Classify(const v1::ClassifyRequest& request,
                                                 const CallOptions& options);
   // Classifies the texts of `source`, which is called on another thread, one after the other until
@@ -98,6 +101,7 @@ class Client {
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::GenerationService::Stub> generation_;
   const std::unique_ptr<v1::ClassifierService::Stub> classifier_;
+  const std::unique_ptr<v1::RouterService::Stub> router_;
 };
 
 }  // namespace windowkv::client

@@ -36,6 +36,7 @@ void AddClassifyCommand(CLI::App* app, Command* chosen);
 void AddTokenizeCommand(CLI::App* app, Command* chosen);
 void AddInfoCommand(CLI::App* app, Command* chosen);
 void AddLoadCommand(CLI::App* app, Command* chosen);
+void AddBackendsCommand(CLI::App* app, Command* chosen);
 void AddBenchCommand(CLI::App* app, Command* chosen);
 // Subcommands of `bench`.
 void AddBenchLoadCommand(CLI::App* bench, Command* chosen);

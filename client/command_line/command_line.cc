@@ -64,6 +64,7 @@ void AddCommands(CLI::App* app, Command* chosen) {
   AddTokenizeCommand(app, chosen);
   AddInfoCommand(app, chosen);
   AddLoadCommand(app, chosen);
+  AddBackendsCommand(app, chosen);
   AddBenchCommand(app, chosen);
 }
 
