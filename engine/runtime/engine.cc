@@ -279,8 +279,11 @@ absl::Status CheckConfig(const EngineConfig& config, const LlamaConfig& model) {
                          config.cache_limits,
                          {model.num_layers, model.context_length, 1, config.block_size}};
   // As for a prompt that fills the context, which keeps no more than the budget.
+  std::vector<CacheOptions> checked = {defaults};
+  // FULL keeps as much as a prompt has, which may be too much of a long one only.
+  if (config.cache_defaults.policy != CachePolicy::kFull) checked.emplace_back();
   for (const Task task : {Task::kLocalization, Task::kAggregation}) {
-    for (const CacheOptions& options : {CacheOptions{}, defaults}) {
+    for (const CacheOptions& options : checked) {
       WINDOWKV_RETURN_IF_ERROR(
           Annotate(ResolveCacheOptions(options, rules, task, model.context_length, {}).status(),
                    "the server's default"));

@@ -53,7 +53,7 @@ class TlsComponentTest(unittest.TestCase):
         backends = {"windowkv-classifier:50052": cls.classifier.grpc,
                     "windowkv-generation-0.windowkv-generation:50051": cls.generation.grpc}
         for absent in (1, 2, 3):
-            backends[f"windowkv-generation-{absent}.windowkv-generation:50051"] = "127.0.0.1:1"
+            backends[f"windowkv-generation-{absent}.windowkv-generation:50051"] = f"127.0.0.1:{absent}"
         cls.router = cls.start("windowkv-router", backends)
 
     @classmethod
