@@ -43,6 +43,20 @@ class PreemptionTest : public ::testing::Test {
     scheduler.Add(MakeSequence(manager_, std::move(id), blocks, priority, arrival));
   }
 
+  static Scheduler::Config OneIsRead() {
+    Scheduler::Config config = Config(1);
+    config.max_reading = 1;
+    return config;
+  }
+
+  // One sequence decodes and another is read, each of `blocks`.
+  void BeginDecodingAndReading(Scheduler& scheduler, int32_t blocks, int32_t reading_priority) {
+    Add(scheduler, "decoding", blocks, 0, 0);
+    scheduler.Next(absl::Seconds(1)).admitted[0]->slices_done = 1;
+    Add(scheduler, "reading", blocks, reading_priority, 1);
+    scheduler.Next(absl::Seconds(2));
+  }
+
   static std::vector<std::string> Ids(const std::vector<Sequence*>& sequences) {
     std::vector<std::string> ids;
     for (const Sequence* sequence : sequences) ids.push_back(sequence->request_id);
@@ -118,25 +132,15 @@ TEST_F(PreemptionTest, APlaceCanBeMadeAsWellAsBlocks) {
 }
 
 TEST_F(PreemptionTest, NothingIsPutBackForBlocksWhileThereIsNoPlaceToRead) {
-  Scheduler::Config config = Config(1);
-  config.max_reading = 1;
-  Scheduler scheduler(config, &manager_);
-  Add(scheduler, "decoding", 5, 0, 0);
-  scheduler.Next(absl::Seconds(1)).admitted[0]->slices_done = 1;
-  Add(scheduler, "reading", 5, 5, 1);
-  scheduler.Next(absl::Seconds(2));
+  Scheduler scheduler(OneIsRead(), &manager_);
+  BeginDecodingAndReading(scheduler, 5, /*reading_priority=*/5);
   Add(scheduler, "high", 5, 5, 2);
   EXPECT_THAT(scheduler.Next(absl::Seconds(3)).preempted, IsEmpty());
 }
 
 TEST_F(PreemptionTest, OnlyAReaderIsPutBackForAPlaceToRead) {
-  Scheduler::Config config = Config(1);
-  config.max_reading = 1;
-  Scheduler scheduler(config, &manager_);
-  Add(scheduler, "decoding", 2, 0, 0);
-  scheduler.Next(absl::Seconds(1)).admitted[0]->slices_done = 1;
-  Add(scheduler, "reading", 2, 1, 1);
-  scheduler.Next(absl::Seconds(2));
+  Scheduler scheduler(OneIsRead(), &manager_);
+  BeginDecodingAndReading(scheduler, 2, /*reading_priority=*/1);
   Add(scheduler, "high", 2, 5, 2);
   const Batch batch = scheduler.Next(absl::Seconds(3));
   EXPECT_THAT(Ids(batch.preempted), ElementsAre("reading"));
