@@ -61,9 +61,9 @@ Batch Scheduler::Next(absl::Duration now) {
 }
 
 void Scheduler::Admit(absl::Duration now, Batch& batch) {
+  Room room = RoomNow();
   for (size_t i = 0; i < std::min(waiting_.size(), kMaxTried);) {
     Sequence& next = *waiting_[i];
-    const Room room = RoomNow();
     if (room.HasPlace() && CanBeRead(next, room)) next.cache = cache_manager_->Admit(next.plan);
     if (next.cache) {
       if (next.preemptions == 0) next.admitted = now;
@@ -71,9 +71,13 @@ void Scheduler::Admit(absl::Duration now, Batch& batch) {
       batch.admitted.push_back(&next);
       running_.push_back(std::move(waiting_[i]));
       waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
+      room = RoomNow();
       continue;
     }
-    if (i == 0 && MakeRoom(next, now, batch)) continue;
+    if (i == 0 && MakeRoom(next, now, batch)) {
+      room = RoomNow();
+      continue;
+    }
     if (!room.HasPlace()) return;
     if (!next.blocked_since) next.blocked_since = now;
     if (now - *next.blocked_since >= config_.overtaking) return;
