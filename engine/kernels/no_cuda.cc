@@ -9,6 +9,7 @@
 #include "engine/kernels/rms_norm.h"
 #include "engine/kernels/rope.h"
 #include "engine/kernels/row_linear_mma.h"
+#include "engine/kernels/row_logprobs.h"
 #include "engine/kernels/sample_rows.h"
 #include "engine/kernels/swiglu.h"
 #include "engine/kernels/top_windows.h"
@@ -33,6 +34,10 @@ void KvScatterCuda(const at::Tensor&, const at::Tensor&, const KeptPositions&,
   Missing();
 }
 void TopWindowsCuda(const WindowTopK&, const at::Tensor&, KeptPositions&) { Missing(); }
+LogprobTensors RowLogprobsCuda(const std::vector<ChosenRow>&, const at::Tensor&, int32_t,
+                               const at::Tensor&) {
+  Missing();
+}
 void PrefillAttentionCuda(const at::Tensor&, const at::Tensor&, const at::Tensor&, float,
                           at::Tensor&, at::Tensor*) {
   Missing();

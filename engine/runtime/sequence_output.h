@@ -10,6 +10,7 @@
 #include "engine/request/sequence.h"
 #include "engine/request/stop_checker.h"
 #include "engine/runtime/request_tokenizer.h"
+#include "engine/sampling/sample_tokens.h"
 #include "engine/sampling/sampler.h"
 #include "engine/text/streaming_detokenizer.h"
 

@@ -1,5 +1,7 @@
 #include "engine/sampling/sample_tokens.h"
 
+#include <algorithm>
+
 #include "absl/status/status.h"
 
 namespace windowkv {
@@ -9,31 +11,40 @@ StartedTokens StartTokens(const std::vector<SampledRow>& rows, at::Tensor& logit
   std::vector<LogitEdit> edits;
   samplings.reserve(rows.size());
   for (const SampledRow& row : rows) samplings.push_back(row.sampler->Next(row.row, edits));
-  SampledRows ids = SampleRows(samplings, edits, logits);
+  StartedTokens started(SampleRows(samplings, edits, logits));
 
-  // Now, as the next step may overwrite them before these tokens are taken.
-  std::vector<std::optional<HostCopy>> reported(rows.size());
+  std::vector<ChosenRow> reported;
+  int32_t top = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i].sampler->reports_logprobs()) reported[i].emplace(logits.select(0, rows[i].row));
+    const std::optional<int32_t>& logprobs = rows[i].sampler->logprobs();
+    started.logprobs_at_.push_back(logprobs ? std::optional(reported.size()) : std::nullopt);
+    if (!logprobs) continue;
+    reported.push_back({rows[i].row, static_cast<int32_t>(i)});
+    top = std::max(top, *logprobs);
   }
-  return {std::move(ids), std::move(reported)};
+  if (!reported.empty()) {
+    started.logprobs_ = StartRowLogprobs(reported, started.ids(), top, logits);
+  }
+  return started;
 }
 
 void StartedTokens::Wait() {
   if (known_) return;
-  for (const std::optional<HostCopy>& logits : logits_) {
-    if (logits) logits->Wait();
-  }
+  if (logprobs_) logprobs_->Wait();
   known_ = ids_.Wait();
 }
 
 absl::StatusOr<SampledToken> StartedTokens::Take(size_t i, Sampler& sampler) {
   Wait();
-  const int32_t id = (*known_)[i];
-  if (id == kNoToken) return absl::InternalError("the model's logits are not finite numbers");
-  if (!logits_[i]) return sampler.Take(id, nullptr, 0);
-  const at::Tensor& logits = logits_[i]->Wait();
-  return sampler.Take(id, logits.const_data_ptr<float>(), static_cast<int32_t>(logits.size(0)));
+  SampledToken token;
+  token.id = (*known_)[i];
+  if (token.id == kNoToken) return absl::InternalError("the model's logits are not finite numbers");
+  if (const std::optional<size_t> at = logprobs_at_[i]) {
+    token.logprob = logprobs_->Chosen(*at);
+    token.top = logprobs_->MostLikely(*at, *sampler.logprobs());
+  }
+  sampler.Take(token.id);
+  return token;
 }
 
 }  // namespace windowkv

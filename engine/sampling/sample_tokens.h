@@ -10,11 +10,19 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "engine/kernels/host_copy.h"
+#include "engine/kernels/row_logprobs.h"
 #include "engine/kernels/sample_rows.h"
 #include "engine/sampling/sampler.h"
 
 namespace windowkv {
+
+// A chosen token. Log-probabilities are natural, after penalties and biases, before temperature and
+// filters; filled in when the parameters ask for them.
+struct SampledToken {
+  int32_t id = 0;
+  float logprob = 0;
+  std::vector<std::pair<int32_t, float>> top;  // most likely first
+};
 
 // A sequence that takes its next token, and where its logits are.
 struct SampledRow {
@@ -38,16 +46,16 @@ class StartedTokens {
 
  private:
   friend StartedTokens StartTokens(const std::vector<SampledRow>& rows, at::Tensor& logits);
-  StartedTokens(SampledRows ids, std::vector<std::optional<HostCopy>> logits)
-      : ids_(std::move(ids)), logits_(std::move(logits)) {}
+  explicit StartedTokens(SampledRows ids) : ids_(std::move(ids)) {}
 
   SampledRows ids_;
-  std::vector<std::optional<HostCopy>> logits_;  // edited, of rows that report log-probabilities
-  std::optional<std::vector<int32_t>> known_;    // after Wait
+  std::optional<RowLogprobs> logprobs_;             // of those that report any
+  std::vector<std::optional<size_t>> logprobs_at_;  // among them, for each token
+  std::optional<std::vector<int32_t>> known_;       // after Wait
 };
 
 // Starts choosing a token for each of `rows` where the logits lie: of a CUDA device's only the
-// tokens come back, and the rows whose log-probabilities are reported. The logits are changed, and
+// tokens and the log-probabilities that are reported come back. The logits are changed, and
 // free for the next step as soon as this has returned. Throws what LibTorch throws.
 //   logits: [>= rows, vocab_size] float32, contiguous.
 StartedTokens StartTokens(const std::vector<SampledRow>& rows, at::Tensor& logits);

@@ -2,41 +2,9 @@
 
 #include <algorithm>
 #include <limits>
-
-#include "engine/kernels/log_sum_exp.h"
+#include <utility>
 
 namespace windowkv {
-namespace {
-
-// The `count` most likely ids, the most likely first, of equal ones the lower.
-std::vector<int32_t> MostLikely(const float* logits, int32_t vocab_size, size_t count) {
-  const auto is_likelier = [logits](int32_t a, int32_t b) {
-    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-  };
-  std::vector<int32_t> heap;  // the least likely in front
-  for (int32_t id = 0; id < vocab_size; ++id) {
-    if (heap.size() == count && logits[id] <= logits[heap.front()]) continue;
-    heap.push_back(id);
-    std::ranges::push_heap(heap, is_likelier);
-    if (heap.size() <= count) continue;
-    std::ranges::pop_heap(heap, is_likelier);
-    heap.pop_back();
-  }
-  std::ranges::sort_heap(heap, is_likelier);
-  return heap;
-}
-
-void FillLogprobs(const float* logits, int32_t vocab_size, int32_t count, SampledToken& token) {
-  const double normaliser = LogSumExp(logits, vocab_size);
-  const auto logprob = [&](int32_t id) { return static_cast<float>(logits[id] - normaliser); };
-  token.logprob = logprob(token.id);
-  if (count == 0) return;
-  for (const int32_t id : MostLikely(logits, vocab_size, static_cast<size_t>(count))) {
-    token.top.emplace_back(id, logprob(id));
-  }
-}
-
-}  // namespace
 
 Sampler::Sampler(const SamplingParams& params, const std::vector<int32_t>& prompt,
                  std::vector<int32_t> end_ids)
@@ -58,14 +26,6 @@ RowSampling Sampler::Next(int32_t row, std::vector<LogitEdit>& edits) {
   next.edits_end = static_cast<int32_t>(edits.size());
   ++started_;
   return next;
-}
-
-SampledToken Sampler::Take(int32_t id, const float* logits, int32_t vocab_size) {
-  SampledToken token;
-  token.id = id;
-  if (params_.logprobs) FillLogprobs(logits, vocab_size, *params_.logprobs, token);
-  ++output_counts_[id];
-  return token;
 }
 
 bool Sampler::needs_last_token() const {

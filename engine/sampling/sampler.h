@@ -2,23 +2,15 @@
 #define WINDOWKV_ENGINE_SAMPLING_SAMPLER_H_
 
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "engine/kernels/sample_rows.h"
 #include "engine/sampling/sampling_params.h"
 
 namespace windowkv {
-
-// A chosen token. Log-probabilities are natural, after penalties and biases, before temperature and
-// filters; filled in when the parameters ask for them.
-struct SampledToken {
-  int32_t id = 0;
-  float logprob = 0;
-  std::vector<std::pair<int32_t, float>> top;  // most likely first
-};
 
 // How one sequence's tokens are chosen: what SampleRows is to do for the next one, and what came of
 // it. The random numbers come from the sequence's own seed, one per token, so the same seed gives
@@ -37,11 +29,12 @@ class Sampler {
   // Whether what Next says of a token depends on the one before: penalties count what was taken.
   bool needs_last_token() const;
 
-  bool reports_logprobs() const { return params_.logprobs.has_value(); }
+  // Of how many most likely tokens log-probabilities are reported, besides the chosen one's;
+  // nothing when none are.
+  const std::optional<int32_t>& logprobs() const { return params_.logprobs; }
 
-  // What Next's row came to. `logits`, [vocab_size], as edited; null unless log-probabilities are
-  // reported.
-  SampledToken Take(int32_t id, const float* logits, int32_t vocab_size);
+  // What Next's row came to.
+  void Take(int32_t id) { ++output_counts_[id]; }
 
  private:
   void AppendEdits(std::vector<LogitEdit>& edits) const;

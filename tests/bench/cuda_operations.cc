@@ -29,6 +29,7 @@
 #include "engine/kernels/rms_norm.h"
 #include "engine/kernels/rope.h"
 #include "engine/kernels/row_linear.h"
+#include "engine/kernels/row_logprobs.h"
 #include "engine/kernels/sample_rows.h"
 #include "engine/kernels/swiglu.h"
 
@@ -167,7 +168,7 @@ void MeasureSampling(const LlamaConfig& config, const Bounds& bounds) {
       {"drawn", {.temperature = 0.8f}},
       {"drawn with top_p", {.temperature = 0.8f, .top_p = 0.9f}},
       {"drawn with top_k", {.temperature = 0.8f, .top_k = 50}}};
-  for (const int32_t count : {1, 16, 64}) {
+  for (const int32_t count : {1, 16, 32, 33, 64}) {
     at::Tensor logits = at::randn({count, config.vocab_size}, kBfloat16.dtype(at::kFloat));
     for (const auto& [kind, sampling] : kinds) {
       std::vector<RowSampling> rows(static_cast<size_t>(count), sampling);
@@ -179,6 +180,13 @@ void MeasureSampling(const LlamaConfig& config, const Bounds& bounds) {
           absl::StrFormat("tokens of %d rows, %s", count, kind),
           [&] { SampleRows(rows, {}, logits); }, static_cast<double>(logits.nbytes()), bounds);
     }
+    const at::Tensor ids = at::arange(count, kBfloat16.dtype(at::kInt));
+    std::vector<ChosenRow> chosen;
+    for (int32_t row = 0; row < count; ++row) chosen.push_back({row, row});
+    RowOfBytes(
+        absl::StrFormat("20 log-probabilities of %d rows", count),
+        [&] { StartRowLogprobs(chosen, ids, /*top=*/20, logits); },
+        static_cast<double>(logits.nbytes()), bounds);
   }
 }
 

@@ -1,0 +1,64 @@
+#ifndef WINDOWKV_ENGINE_KERNELS_ROW_LOGPROBS_H_
+#define WINDOWKV_ENGINE_KERNELS_ROW_LOGPROBS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "engine/kernels/host_copy.h"
+
+namespace windowkv {
+
+// A row of logits that a token was chosen from.
+struct ChosenRow {
+  int32_t row = 0;    // of the logits
+  int32_t id_at = 0;  // where its token stands among the ids
+};
+
+// Where the logits lie; `top` is the second size of top_ids.
+struct LogprobTensors {
+  at::Tensor logprobs;  // [rows, 1 + top] float32: of the chosen token, then of top_ids
+  at::Tensor top_ids;   // [rows, top] int32: the most likely first
+};
+
+// Log-probabilities that a device may still be computing. Throws what LibTorch throws.
+class RowLogprobs {
+ public:
+  explicit RowLogprobs(const LogprobTensors& tensors)
+      : logprobs_(tensors.logprobs), top_ids_(tensors.top_ids) {}
+
+  // Waits until they are known, not for what was started since; so do the others.
+  void Wait() const;
+
+  // Of the token chosen from the `i`th row.
+  float Chosen(size_t i) const;
+  // The `count` most likely ids of the `i`th row, if so many were asked for, with theirs: the most
+  // likely first, of equal ones the lower id.
+  std::vector<std::pair<int32_t, float>> MostLikely(size_t i, int32_t count) const;
+
+ private:
+  HostCopy logprobs_;
+  HostCopy top_ids_;
+};
+
+// Starts computing, for each of `rows`, the natural log-probability of the token chosen from it and
+// of the `top` most likely ones, or of all when there are fewer. A token that is kNoToken has none
+// that means anything.
+//   logits: [>= rows, vocab_size] float32, contiguous; may change once this has returned.
+//   ids: int32, contiguous, where the logits lie.
+// Exponentials are float32; sums of many are float64 on the CPU, and made as a tree on CUDA.
+RowLogprobs StartRowLogprobs(const std::vector<ChosenRow>& rows, const at::Tensor& ids, int32_t top,
+                             const at::Tensor& logits);
+
+// The same on one kind of device. There is a row, and `top` is at most vocab_size.
+LogprobTensors RowLogprobsCpu(const std::vector<ChosenRow>& rows, const at::Tensor& ids,
+                              int32_t top, const at::Tensor& logits);
+LogprobTensors RowLogprobsCuda(const std::vector<ChosenRow>& rows, const at::Tensor& ids,
+                               int32_t top, const at::Tensor& logits);
+
+}  // namespace windowkv
+
+#endif  // WINDOWKV_ENGINE_KERNELS_ROW_LOGPROBS_H_
