@@ -7,15 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/base/status.h"
-#include "engine/weights/json_reader.h"
+#include "engine/json/json_node.h"
 
 namespace windowkv {
 namespace {
 
-using IntRange = JsonFields::Range<int64_t>;
-
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-constexpr auto kUnimplemented = absl::StatusCode::kUnimplemented;
+using IntRange = JsonNode::Range<int64_t>;
 
 // Upper limits, far above any model; sizes of tensors stay below 2^63.
 constexpr IntRange kVocabSize = {1, 1 << 24};
@@ -28,7 +25,7 @@ constexpr double kMaxTemperature = 100;
 
 std::string ConfigPath(const std::string& dir) { return absl::StrCat(dir, "/config.json"); }
 
-absl::Status CheckKind(const JsonFields& fields) {
+absl::Status CheckKind(const JsonNode& fields) {
   struct Supported {
     const char* key;
     const char* value;
@@ -38,22 +35,22 @@ absl::Status CheckKind(const JsonFields& fields) {
        {Supported{"model_type", "bert", true}, Supported{"hidden_act", "gelu", false},
         Supported{"position_embedding_type", "absolute", false}}) {
     WINDOWKV_ASSIGN_OR_RETURN(const std::string found,
-                              required ? fields.String(key) : fields.StringOr(key, value));
+                              required ? fields[key].String() : fields[key].StringOr(value));
     if (found != value) {
-      return fields.Unexpected(key, absl::StrCat("\"", value, "\""), kUnimplemented);
+      return fields[key].Unsupported(absl::StrCat("\"", value, "\""));
     }
   }
   for (const char* key : {"is_decoder", "add_cross_attention"}) {
-    WINDOWKV_ASSIGN_OR_RETURN(const bool set, fields.BoolOr(key, false));
-    if (set) return fields.Unexpected(key, "false", kUnimplemented);
+    WINDOWKV_ASSIGN_OR_RETURN(const bool set, fields[key].BoolOr(false));
+    if (set) return fields[key].Unsupported("false");
   }
-  if (fields.Find("quantization_config") != nullptr) {
-    return fields.Unexpected("quantization_config", "null", kUnimplemented);
+  if (!fields["quantization_config"].is_null()) {
+    return fields["quantization_config"].Unsupported("null");
   }
   return absl::OkStatus();
 }
 
-absl::Status ReadShape(const JsonFields& fields, BertConfig& config) {
+absl::Status ReadShape(const JsonNode& fields, BertConfig& config) {
   struct Member {
     const char* key;
     IntRange range;
@@ -67,32 +64,31 @@ absl::Status ReadShape(const JsonFields& fields, BertConfig& config) {
         Member{"num_attention_heads", kNumHeads, config.num_heads},
         Member{"max_position_embeddings", kMaxPositions, config.max_positions},
         Member{"type_vocab_size", kTypeVocabSize, config.type_vocab_size}}) {
-    WINDOWKV_ASSIGN_OR_RETURN(into, fields.Int(key, range));
+    WINDOWKV_ASSIGN_OR_RETURN(into, fields[key].Int(range));
   }
   if (config.hidden_size % config.num_heads != 0) {
-    return fields.Unexpected("hidden_size",
-                             absl::StrCat("a multiple of num_attention_heads ", config.num_heads));
+    return fields["hidden_size"].Expected(
+        absl::StrCat("a multiple of num_attention_heads ", config.num_heads));
   }
   config.head_dim = config.hidden_size / config.num_heads;
   WINDOWKV_ASSIGN_OR_RETURN(config.layer_norm_eps,
-                            fields.NumberOr("layer_norm_eps", 1e-12, {0, 1}));
+                            fields["layer_norm_eps"].NumberOr(1e-12, {0, 1}));
   return absl::OkStatus();
 }
 
 // id2label is an object with the ids "0", "1", … as keys.
-absl::Status ReadLabels(const JsonFields& fields, BertConfig& config) {
-  const nlohmann::json* labels = fields.Find("id2label");
-  if (labels == nullptr) return absl::OkStatus();
-  WINDOWKV_ASSIGN_OR_RETURN(const JsonFields by_id, fields.Object("id2label"));
-  for (size_t id = 0; id < labels->size(); ++id) {
-    WINDOWKV_ASSIGN_OR_RETURN(std::string label, by_id.String(absl::StrCat(id)));
+absl::Status ReadLabels(const JsonNode& fields, BertConfig& config) {
+  if (fields["id2label"].is_null()) return absl::OkStatus();
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode by_id, fields["id2label"].Object());
+  for (size_t id = 0; id < by_id.size(); ++id) {
+    WINDOWKV_ASSIGN_OR_RETURN(std::string label, by_id[absl::StrCat(id)].String());
     config.labels.push_back(std::move(label));
   }
   return absl::OkStatus();
 }
 
-absl::Status ReadHead(const JsonFields& fields, BertConfig& config) {
-  WINDOWKV_ASSIGN_OR_RETURN(const std::string input, fields.StringOr("classifier_input", "pooler"));
+absl::Status ReadHead(const JsonNode& fields, BertConfig& config) {
+  WINDOWKV_ASSIGN_OR_RETURN(const std::string input, fields["classifier_input"].StringOr("pooler"));
   if (input == "pooler") {
     config.classifier_input = ClassifierInput::kPooler;
   } else if (input == "cls") {
@@ -100,20 +96,19 @@ absl::Status ReadHead(const JsonFields& fields, BertConfig& config) {
   } else if (input == "mean") {
     config.classifier_input = ClassifierInput::kMean;
   } else {
-    return fields.Unexpected("classifier_input", "\"pooler\", \"cls\" or \"mean\"");
+    return fields["classifier_input"].Expected("\"pooler\", \"cls\" or \"mean\"");
   }
   WINDOWKV_ASSIGN_OR_RETURN(config.temperature,
-                            fields.NumberOr("temperature", 1, {0, kMaxTemperature}));
-  if (config.temperature == 0) return fields.Unexpected("temperature", "a number above 0");
+                            fields["temperature"].NumberOr(1, {0, kMaxTemperature}));
+  if (config.temperature == 0) return fields["temperature"].Expected("a number above 0");
   return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<BertConfig> LoadBertConfig(const std::string& dir) {
-  const std::string path = ConfigPath(dir);
-  WINDOWKV_ASSIGN_OR_RETURN(const nlohmann::json document, ReadJsonFile(path, kInvalid));
-  WINDOWKV_ASSIGN_OR_RETURN(const JsonFields fields, JsonFields::Of(document, path, kInvalid));
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode file, JsonNode::ReadFile(ConfigPath(dir)));
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode fields, file.Object());
   BertConfig config;
   WINDOWKV_RETURN_IF_ERROR(CheckKind(fields));
   WINDOWKV_RETURN_IF_ERROR(ReadShape(fields, config));

@@ -1,22 +1,16 @@
 #include "engine/model/llama_config.h"
 
-#include <filesystem>
-#include <limits>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/status.h"
+#include "engine/json/json_node.h"
 #include "engine/model/rope_config.h"
-#include "engine/weights/json_reader.h"
 
 namespace windowkv {
 namespace {
 
-using IntRange = JsonFields::Range<int64_t>;
-
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-constexpr auto kUnimplemented = absl::StatusCode::kUnimplemented;
+using IntRange = JsonNode::Range<int64_t>;
 
 // Upper limits, far above any model; sizes of tensors stay below 2^63.
 constexpr IntRange kVocabSize = {1, 1 << 22};  // what sample_rows.h takes
@@ -56,117 +50,111 @@ constexpr NeutralValue kNeutralValues[] = {
     {"num_local_experts", "null"},
 };
 
-absl::Status CheckKind(const JsonFields& fields) {
-  WINDOWKV_ASSIGN_OR_RETURN(const std::string model_type, fields.String("model_type"));
-  if (model_type != "llama") return fields.Unexpected("model_type", "\"llama\"", kUnimplemented);
-  WINDOWKV_ASSIGN_OR_RETURN(const std::string hidden_act, fields.StringOr("hidden_act", "silu"));
-  if (hidden_act != "silu") return fields.Unexpected("hidden_act", "\"silu\"", kUnimplemented);
+absl::Status CheckKind(const JsonNode& fields) {
+  WINDOWKV_ASSIGN_OR_RETURN(const std::string model_type, fields["model_type"].String());
+  if (model_type != "llama") return fields["model_type"].Unsupported("\"llama\"");
+  WINDOWKV_ASSIGN_OR_RETURN(const std::string hidden_act, fields["hidden_act"].StringOr("silu"));
+  if (hidden_act != "silu") return fields["hidden_act"].Unsupported("\"silu\"");
   for (const auto& [key, neutral] : kNeutralValues) {
-    const nlohmann::json* value = fields.Find(key);
-    if (value != nullptr && *value != nlohmann::json::parse(neutral)) {
-      return fields.Unexpected(key, neutral, kUnimplemented);
+    const JsonNode member = fields[key];
+    if (!member.is_null() && member.value() != nlohmann::json::parse(neutral)) {
+      return member.Unsupported(neutral);
     }
   }
-  if (const nlohmann::json* types = fields.Find("layer_types")) {
-    for (const auto& [index, type] : types->items()) {
-      if (type == "full_attention") continue;
-      return fields.Unexpected("layer_types", "\"full_attention\" for every layer", kUnimplemented);
-    }
+  const JsonNode types = fields["layer_types"];
+  for (const auto& [index, type] : types.value().items()) {
+    if (type == "full_attention") continue;
+    return types.Unsupported("\"full_attention\" for every layer");
   }
   return absl::OkStatus();
 }
 
-absl::Status ReadArchitecture(const JsonFields& fields, LlamaConfig& config) {
+absl::Status ReadArchitecture(const JsonNode& fields, LlamaConfig& config) {
   config.architecture = "LlamaForCausalLM";
-  const nlohmann::json* names = fields.Find("architectures");
-  if (names == nullptr || *names == nlohmann::json::array({config.architecture})) {
+  const JsonNode names = fields["architectures"];
+  if (names.is_null() || names.value() == nlohmann::json::array({config.architecture})) {
     return absl::OkStatus();
   }
-  return fields.Unexpected("architectures", "[\"LlamaForCausalLM\"]", kUnimplemented);
+  return names.Unsupported("[\"LlamaForCausalLM\"]");
 }
 
-absl::Status ReadInt(const JsonFields& fields, const char* key, IntRange range, int32_t& into) {
-  WINDOWKV_ASSIGN_OR_RETURN(const int64_t value, fields.Int(key, range));
+absl::Status ReadInt(const JsonNode& fields, const char* key, IntRange range, int32_t& into) {
+  WINDOWKV_ASSIGN_OR_RETURN(const int64_t value, fields[key].Int(range));
   into = static_cast<int32_t>(value);
   return absl::OkStatus();
 }
 
-absl::Status ReadShape(const JsonFields& fields, LlamaConfig& config) {
+absl::Status ReadShape(const JsonNode& fields, LlamaConfig& config) {
   WINDOWKV_RETURN_IF_ERROR(ReadInt(fields, "vocab_size", kVocabSize, config.vocab_size));
   WINDOWKV_RETURN_IF_ERROR(ReadInt(fields, "hidden_size", kHiddenSize, config.hidden_size));
   WINDOWKV_RETURN_IF_ERROR(
       ReadInt(fields, "intermediate_size", kHiddenSize, config.intermediate_size));
   WINDOWKV_RETURN_IF_ERROR(ReadInt(fields, "num_hidden_layers", kNumLayers, config.num_layers));
   WINDOWKV_RETURN_IF_ERROR(ReadInt(fields, "num_attention_heads", kNumHeads, config.num_heads));
-  WINDOWKV_ASSIGN_OR_RETURN(
-      config.num_kv_heads,
-      fields.IntOr("num_key_value_heads", config.num_heads, {1, config.num_heads}));
+  WINDOWKV_ASSIGN_OR_RETURN(config.num_kv_heads, fields["num_key_value_heads"].IntOr(
+                                                     config.num_heads, {1, config.num_heads}));
   if (config.num_heads % config.num_kv_heads != 0) {
-    return fields.Unexpected("num_key_value_heads",
-                             absl::StrCat("a divisor of num_attention_heads ", config.num_heads));
+    return fields["num_key_value_heads"].Expected(
+        absl::StrCat("a divisor of num_attention_heads ", config.num_heads));
   }
-  WINDOWKV_ASSIGN_OR_RETURN(
-      config.context_length,
-      fields.IntOr("max_position_embeddings", kDefaultContextLength, kContextLength));
+  WINDOWKV_ASSIGN_OR_RETURN(config.context_length, fields["max_position_embeddings"].IntOr(
+                                                       kDefaultContextLength, kContextLength));
   return absl::OkStatus();
 }
 
-absl::Status ReadHeadDim(const JsonFields& fields, LlamaConfig& config) {
-  if (fields.Find("head_dim") != nullptr) {
+absl::Status ReadHeadDim(const JsonNode& fields, LlamaConfig& config) {
+  if (!fields["head_dim"].is_null()) {
     WINDOWKV_RETURN_IF_ERROR(ReadInt(fields, "head_dim", kHeadDim, config.head_dim));
     if (config.head_dim % 2 == 0) return absl::OkStatus();
-    return fields.Unexpected("head_dim", "an even number, for RoPE turns pairs of values");
+    return fields["head_dim"].Expected("an even number, for RoPE turns pairs of values");
   }
   config.head_dim = config.hidden_size / config.num_heads;
   if (config.hidden_size % config.num_heads != 0 || config.head_dim % 2 != 0 ||
       config.head_dim > kHeadDim.max) {
-    return fields.Unexpected(
-        "hidden_size",
-        absl::StrCat("num_attention_heads ", config.num_heads, " times an even number of at most ",
-                     kHeadDim.max, ", as head_dim is not given"));
+    return fields["hidden_size"].Expected(absl::StrCat("num_attention_heads ", config.num_heads,
+                                                       " times an even number of at most ",
+                                                       kHeadDim.max, ", as head_dim is not given"));
   }
   return absl::OkStatus();
 }
 
-absl::Status ReadSwitches(const JsonFields& fields, LlamaConfig& config) {
-  WINDOWKV_ASSIGN_OR_RETURN(config.rms_norm_eps, fields.NumberOr("rms_norm_eps", 1e-6, {0, 1}));
+absl::Status ReadSwitches(const JsonNode& fields, LlamaConfig& config) {
+  WINDOWKV_ASSIGN_OR_RETURN(config.rms_norm_eps, fields["rms_norm_eps"].NumberOr(1e-6, {0, 1}));
   WINDOWKV_ASSIGN_OR_RETURN(config.tie_word_embeddings,
-                            fields.BoolOr("tie_word_embeddings", false));
-  WINDOWKV_ASSIGN_OR_RETURN(config.attention_bias, fields.BoolOr("attention_bias", false));
-  WINDOWKV_ASSIGN_OR_RETURN(config.mlp_bias, fields.BoolOr("mlp_bias", false));
-  WINDOWKV_ASSIGN_OR_RETURN(const std::string dtype, fields.StringOr("dtype", ""));
-  WINDOWKV_ASSIGN_OR_RETURN(config.torch_dtype, fields.StringOr("torch_dtype", dtype));
+                            fields["tie_word_embeddings"].BoolOr(false));
+  WINDOWKV_ASSIGN_OR_RETURN(config.attention_bias, fields["attention_bias"].BoolOr(false));
+  WINDOWKV_ASSIGN_OR_RETURN(config.mlp_bias, fields["mlp_bias"].BoolOr(false));
+  WINDOWKV_ASSIGN_OR_RETURN(const std::string dtype, fields["dtype"].StringOr(""));
+  WINDOWKV_ASSIGN_OR_RETURN(config.torch_dtype, fields["torch_dtype"].StringOr(dtype));
   return absl::OkStatus();
 }
 
 // One id or a list of ids; nothing when the key is absent.
-absl::StatusOr<std::vector<int32_t>> ReadEosTokenIds(const JsonFields& fields, int32_t vocab_size) {
-  const nlohmann::json* value = fields.Find("eos_token_id");
+absl::StatusOr<std::vector<int32_t>> ReadEosTokenIds(const JsonNode& fields, int32_t vocab_size) {
+  const JsonNode member = fields["eos_token_id"];
   std::vector<int32_t> ids;
-  if (value == nullptr) return ids;
-  const nlohmann::json list = value->is_array() ? *value : nlohmann::json::array({*value});
+  if (member.is_null()) return ids;
+  const nlohmann::json list =
+      member.is_array() ? member.value() : nlohmann::json::array({member.value()});
   for (const nlohmann::json& id : list) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() >= static_cast<uint64_t>(vocab_size)) {
-      return fields.Unexpected(
-          "eos_token_id", absl::StrCat("a token id or a list of ids in [0, ", vocab_size - 1, "]"));
+      return member.Expected(
+          absl::StrCat("a token id or a list of ids in [0, ", vocab_size - 1, "]"));
     }
     ids.push_back(id.get<int32_t>());
   }
   return ids;
 }
 
-absl::Status ReadEos(const JsonFields& fields, const nlohmann::json& document,
-                     const std::string& dir, LlamaConfig& config) {
+absl::Status ReadEos(const JsonNode& fields, const std::string& dir, LlamaConfig& config) {
   WINDOWKV_ASSIGN_OR_RETURN(config.eos_token_ids, ReadEosTokenIds(fields, config.vocab_size));
-  if (!document.contains("eos_token_id") && config.vocab_size > kDefaultEosTokenId) {
+  if (!fields.value().contains("eos_token_id") && config.vocab_size > kDefaultEosTokenId) {
     config.eos_token_ids = {kDefaultEosTokenId};
   }
-  const std::string path = absl::StrCat(dir, "/generation_config.json");
-  auto generation_document = ReadJsonFile(path, kInvalid);
-  if (absl::IsNotFound(generation_document.status())) return absl::OkStatus();
-  WINDOWKV_RETURN_IF_ERROR(generation_document.status());
-  WINDOWKV_ASSIGN_OR_RETURN(const JsonFields generation,
-                            JsonFields::Of(*generation_document, path, kInvalid));
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode file, JsonNode::ReadOptionalFile(
+                                                     absl::StrCat(dir, "/generation_config.json")));
+  if (file.is_null()) return absl::OkStatus();
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode generation, file.Object());
   WINDOWKV_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
                             ReadEosTokenIds(generation, config.vocab_size));
   if (!ids.empty()) config.eos_token_ids = std::move(ids);
@@ -191,9 +179,9 @@ int64_t ParameterCount(const LlamaConfig& config) {
 }
 
 absl::StatusOr<LlamaConfig> LoadLlamaConfig(const std::string& dir) {
-  const std::string path = absl::StrCat(dir, "/config.json");
-  WINDOWKV_ASSIGN_OR_RETURN(const nlohmann::json document, ReadJsonFile(path, kInvalid));
-  WINDOWKV_ASSIGN_OR_RETURN(const JsonFields fields, JsonFields::Of(document, path, kInvalid));
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode file,
+                            JsonNode::ReadFile(absl::StrCat(dir, "/config.json")));
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode fields, file.Object());
   LlamaConfig config;
   WINDOWKV_RETURN_IF_ERROR(CheckKind(fields));
   WINDOWKV_RETURN_IF_ERROR(ReadArchitecture(fields, config));
@@ -201,7 +189,7 @@ absl::StatusOr<LlamaConfig> LoadLlamaConfig(const std::string& dir) {
   WINDOWKV_RETURN_IF_ERROR(ReadHeadDim(fields, config));
   WINDOWKV_RETURN_IF_ERROR(ReadSwitches(fields, config));
   WINDOWKV_ASSIGN_OR_RETURN(config.rope, ReadRopeConfig(fields));
-  WINDOWKV_RETURN_IF_ERROR(ReadEos(fields, document, dir, config));
+  WINDOWKV_RETURN_IF_ERROR(ReadEos(fields, dir, config));
   return config;
 }
 

@@ -45,7 +45,7 @@ bool EndsWithWord(std::string_view text) {
 
 absl::StatusOr<AddedToken> ReadAddedToken(const JsonNode& node) {
   AddedToken token;
-  WINDOWKV_ASSIGN_OR_RETURN(const int64_t id, node["id"].Integer(0, Vocabulary::kMaxId));
+  WINDOWKV_ASSIGN_OR_RETURN(const int64_t id, node["id"].Int({0, Vocabulary::kMaxId}));
   token.id = static_cast<int32_t>(id);
   WINDOWKV_ASSIGN_OR_RETURN(token.content, node["content"].String());
   if (token.content.empty()) return node["content"].Expected("a string that is not empty");

@@ -11,7 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
-#include "engine/text/json_node.h"
+#include "engine/json/json_node.h"
 #include "engine/text/tokenizer.h"
 
 namespace windowkv {

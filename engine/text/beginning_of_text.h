@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "engine/text/json_node.h"
+#include "engine/json/json_node.h"
 #include "engine/text/vocabulary.h"
 
 namespace windowkv {

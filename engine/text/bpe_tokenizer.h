@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/json/json_node.h"
 #include "engine/text/added_tokens.h"
 #include "engine/text/bpe_model.h"
-#include "engine/text/json_node.h"
 #include "engine/text/normalizer.h"
 #include "engine/text/pre_tokenizer.h"
 #include "engine/text/token_decoder.h"

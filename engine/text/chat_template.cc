@@ -10,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "engine/base/status.h"
+#include "engine/json/json_node.h"
 #include "engine/text/beginning_of_text.h"
-#include "engine/text/json_node.h"
 #include "engine/text/white_space.h"
 
 namespace windowkv {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "engine/text/json_node.h"
+#include "engine/json/json_node.h"
 #include "engine/text/split_pattern.h"
 
 namespace windowkv {

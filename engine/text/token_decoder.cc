@@ -67,8 +67,8 @@ absl::Status TokenDecoder::AddReplace(const JsonNode& section) {
 }
 
 absl::Status TokenDecoder::AddStrip(const JsonNode& section) {
-  WINDOWKV_ASSIGN_OR_RETURN(const int64_t start, section["start"].Integer(0, INT32_MAX));
-  WINDOWKV_ASSIGN_OR_RETURN(const int64_t stop, section["stop"].Integer(0, INT32_MAX));
+  WINDOWKV_ASSIGN_OR_RETURN(const int64_t start, section["start"].Int({0, INT32_MAX}));
+  WINDOWKV_ASSIGN_OR_RETURN(const int64_t stop, section["stop"].Int({0, INT32_MAX}));
   if (start > 1) return section["start"].Unsupported("0 or 1");
   if (stop != 0) return section["stop"].Unsupported("0");
   if (section["content"].value() != " ") return section["content"].Unsupported("a space");

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "engine/base/status.h"
+#include "engine/json/json_node.h"
 #include "engine/text/bpe_tokenizer.h"
-#include "engine/text/json_node.h"
 
 namespace windowkv {
 

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/status.h"
-#include "engine/text/json_node.h"
+#include "engine/json/json_node.h"
 #include "engine/text/latin_script.h"
 #include "engine/text/utf8.h"
 

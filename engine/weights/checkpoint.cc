@@ -12,8 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/base/status.h"
+#include "engine/json/json_node.h"
 #include "engine/kernels/catch_exceptions.h"
-#include "engine/weights/json_reader.h"
 
 namespace windowkv {
 namespace {
@@ -59,14 +59,14 @@ bool IsPlainShardName(const std::string& name) {
 }
 
 absl::StatusOr<NamesByShard> ReadWeightMap(const std::string& index_path) {
-  constexpr auto kCode = absl::StatusCode::kDataLoss;
-  WINDOWKV_ASSIGN_OR_RETURN(const nlohmann::json document, ReadJsonFile(index_path, kCode));
-  WINDOWKV_ASSIGN_OR_RETURN(const JsonFields index, JsonFields::Of(document, index_path, kCode));
-  WINDOWKV_ASSIGN_OR_RETURN(const JsonFields weight_map, index.Object("weight_map"));
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode file,
+                            JsonNode::ReadFile(index_path, absl::StatusCode::kDataLoss));
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode index, file.Object());
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode weight_map, index["weight_map"].Object());
   NamesByShard names_by_shard;
-  for (const auto& [name, shard] : index.Find("weight_map")->items()) {
+  for (const auto& [name, shard] : weight_map.value().items()) {
     if (!shard.is_string() || !IsPlainShardName(shard.get<std::string>())) {
-      return weight_map.Unexpected(name, "the name of a .safetensors file in the same directory");
+      return weight_map[name].Expected("the name of a .safetensors file in the same directory");
     }
     names_by_shard[shard.get<std::string>()].push_back(name);
   }

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/base/status.h"
-#include "engine/weights/json_reader.h"
+#include "engine/json/json_node.h"
 
 namespace windowkv {
 namespace {
@@ -46,10 +46,10 @@ std::optional<int64_t> NonNegative(const json& value) {
 }
 
 // The numbers of an array of non-negative integers.
-std::optional<std::vector<int64_t>> NonNegatives(const json* value) {
-  if (value == nullptr || !value->is_array()) return std::nullopt;
+std::optional<std::vector<int64_t>> NonNegatives(const JsonNode& node) {
+  if (!node.is_array()) return std::nullopt;
   std::vector<int64_t> numbers;
-  for (const json& item : *value) {
+  for (const json& item : node.value()) {
     const auto number = NonNegative(item);
     if (!number) return std::nullopt;
     numbers.push_back(*number);
@@ -69,27 +69,26 @@ std::optional<int64_t> PackedBytes(const std::vector<int64_t>& shape, int64_t bi
   return product / 8;
 }
 
-absl::StatusOr<SafetensorsEntry> ParseEntry(const std::string& name, const json& value,
+absl::StatusOr<SafetensorsEntry> ParseEntry(const std::string& name, const JsonNode& node,
                                             int64_t data_bytes, const std::string& path) {
-  const std::string source = absl::StrCat(path, ": tensor \"", name, "\"");
-  WINDOWKV_ASSIGN_OR_RETURN(const JsonFields fields,
-                            JsonFields::Of(value, source, absl::StatusCode::kDataLoss));
+  WINDOWKV_ASSIGN_OR_RETURN(
+      const JsonNode fields,
+      node.WithSource(absl::StrCat(path, ": tensor \"", name, "\"")).Object());
   SafetensorsEntry entry;
   entry.name = name;
-  WINDOWKV_ASSIGN_OR_RETURN(entry.dtype, fields.String("dtype"));
+  WINDOWKV_ASSIGN_OR_RETURN(entry.dtype, fields["dtype"].String());
   const auto bits = BitsOf(entry.dtype);
-  if (!bits) return fields.Unexpected("dtype", "a safetensors dtype such as F32, F16 or BF16");
+  if (!bits) return fields["dtype"].Expected("a safetensors dtype such as F32, F16 or BF16");
 
-  auto shape = NonNegatives(fields.Find("shape"));
-  if (!shape) return fields.Unexpected("shape", "an array of non-negative integers");
+  auto shape = NonNegatives(fields["shape"]);
+  if (!shape) return fields["shape"].Expected("an array of non-negative integers");
   entry.shape = *std::move(shape);
 
-  const auto offsets = NonNegatives(fields.Find("data_offsets"));
+  const auto offsets = NonNegatives(fields["data_offsets"]);
   if (!offsets || offsets->size() != 2 || (*offsets)[0] > (*offsets)[1] ||
       (*offsets)[1] > data_bytes) {
-    return fields.Unexpected("data_offsets",
-                             absl::StrCat("[begin, end] with begin <= end <= ", data_bytes,
-                                          ", the file's bytes after the header"));
+    return fields["data_offsets"].Expected(absl::StrCat(
+        "[begin, end] with begin <= end <= ", data_bytes, ", the file's bytes after the header"));
   }
   entry.begin = (*offsets)[0];
   entry.end = (*offsets)[1];
@@ -105,12 +104,10 @@ absl::StatusOr<SafetensorsEntry> ParseEntry(const std::string& name, const json&
   return entry;
 }
 
-absl::Status CheckMetadata(const json& metadata, const std::string& path) {
-  WINDOWKV_ASSIGN_OR_RETURN(
-      const JsonFields fields,
-      JsonFields::Of(metadata, path, absl::StatusCode::kDataLoss, kMetadataKey));
-  for (const auto& [key, value] : metadata.items()) {
-    if (!value.is_string()) return fields.Unexpected(key, "a string");
+absl::Status CheckMetadata(const JsonNode& node) {
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode metadata, node.Object());
+  for (const auto& [key, value] : metadata.value().items()) {
+    if (!value.is_string()) return metadata[key].Expected("a string");
   }
   return absl::OkStatus();
 }
@@ -139,19 +136,18 @@ absl::Status CheckCoverage(const std::vector<SafetensorsEntry>& entries, int64_t
 absl::StatusOr<std::vector<SafetensorsEntry>> ParseSafetensorsHeader(std::string_view header,
                                                                      int64_t data_bytes,
                                                                      const std::string& path) {
-  WINDOWKV_ASSIGN_OR_RETURN(const json document,
-                            ParseJson(header, path, absl::StatusCode::kDataLoss));
-  if (!document.is_object()) {
-    return absl::DataLossError(
-        absl::StrCat(path, ": header: expected an object, found ", BriefJson(document)));
-  }
+  WINDOWKV_ASSIGN_OR_RETURN(
+      const JsonNode root,
+      JsonNode::Parse(header, absl::StrCat(path, ": header"), absl::StatusCode::kDataLoss));
+  WINDOWKV_ASSIGN_OR_RETURN(const JsonNode document, root.Object());
   std::vector<SafetensorsEntry> entries;
-  for (const auto& [name, value] : document.items()) {
+  for (const auto& [name, value] : document.value().items()) {
     if (name == kMetadataKey) {
-      WINDOWKV_RETURN_IF_ERROR(CheckMetadata(value, path));
+      WINDOWKV_RETURN_IF_ERROR(CheckMetadata(document[name]));
       continue;
     }
-    WINDOWKV_ASSIGN_OR_RETURN(SafetensorsEntry entry, ParseEntry(name, value, data_bytes, path));
+    WINDOWKV_ASSIGN_OR_RETURN(SafetensorsEntry entry,
+                              ParseEntry(name, document[name], data_bytes, path));
     entries.push_back(std::move(entry));
   }
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {

@@ -17,7 +17,7 @@
 #include "classifier_service/bert_task_classifier.h"
 #include "classifier_service/classification_queue.h"
 #include "engine/base/monotonic_clock.h"
-#include "engine/weights/json_reader.h"
+#include "engine/json/json_node.h"
 
 namespace windowkv::bench {
 namespace {
@@ -48,9 +48,9 @@ int Fail(const absl::Status& status) {
 }
 
 int Run(const Options& options) {
-  const auto document = ReadJsonFile(options.texts, absl::StatusCode::kInvalidArgument);
+  const auto document = JsonNode::ReadFile(options.texts);
   if (!document.ok()) return Fail(document.status());
-  const auto texts = document->get<Texts>();
+  const auto texts = document->value().get<Texts>();
   const auto classifier = LoadBertTaskClassifier(options.classifier);
   if (!classifier.ok()) return Fail(classifier.status());
   ClassificationQueue queue(classifier->get(), {});

@@ -96,7 +96,7 @@ TEST(TokenizerFileTest, RefusesABrokenModel) {
           {"/model/merges/0", "th", kInvalid, "model.merges[0]: expected two tokens, found \"th\""},
           {"/model/merges/0", "t h e", kInvalid, "model.merges[0]: expected two tokens"},
           {"/model/merges/3", json::array({"t", 1}), kInvalid,
-           "model.merges[3]: expected two tokens, found an array of 2"},
+           "model.merges[3]: expected two tokens, found [\"t\",1]"},
           {"/model/merges/3", "nobody h", kInvalid,
            "model.merges[3]: expected two tokens of model.vocab, found \"nobody h\""},
           {"/model/merges/3", "! !!!!", kInvalid, "model.merges[3]: expected two tokens"},
