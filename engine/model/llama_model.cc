@@ -82,7 +82,9 @@ void LlamaModel::RunPrefillSlice(const PrefillSlice& slice, PrefillState& state,
 }
 
 at::Tensor LlamaModel::PrefillLogits(const PrefillState& state) const {
-  return Logits(state.hidden.slice(0, state.hidden.size(0) - 1));
+  at::Tensor logits = EmptyLogits(1);
+  Logits(state.hidden.slice(0, state.hidden.size(0) - 1), logits);
+  return logits;
 }
 
 at::Tensor LlamaModel::Decode(const std::vector<DecodeRow>& rows, KvCacheStore& store,
@@ -92,36 +94,50 @@ at::Tensor LlamaModel::Decode(const std::vector<DecodeRow>& rows, KvCacheStore& 
     const DecodeInputs inputs(FillDecodeInputs(rows, count, config_.num_layers, device()), count,
                               config_.num_layers);
     if (unread.defined()) inputs.FillUnread(unread);
-    return RunDecode(inputs, store);
+    at::Tensor logits = EmptyLogits(count);
+    RunDecode(inputs, store, logits);
+    return logits;
   }
   if (graphs_ == nullptr) {
-    // One more than a full context: the blocks of a growing sequence are taken one token ahead.
-    const int64_t max_blocks = config_.context_length / store.geometry().block_size + 2;
-    graphs_ = MakeDecodeGraphs({config_.num_layers, max_blocks, captures_decode_}, device());
+    graphs_ = MakeDecodeGraphs(
+        DecodeConfig(config_, store.geometry().block_size, max_rows_, captures_decode_), device());
   }
-  const int64_t batch = graphs_->BatchFor(count);
+  const int64_t batch = DecodeGraphs::BatchFor(count);
   const at::Tensor filled = FillDecodeInputs(rows, batch, config_.num_layers, device());
   return graphs_
-      ->Run(filled, unread, batch,
-            [&](const DecodeInputs& inputs) { return RunDecode(inputs, store); })
+      ->Run(
+          filled, unread, batch,
+          [&](const DecodeInputs& inputs, at::Tensor& logits) { RunDecode(inputs, store, logits); })
       .slice(0, 0, count);
 }
 
-at::Tensor LlamaModel::RunDecode(const DecodeInputs& inputs, KvCacheStore& store) {
+DecodeGraphs::Config LlamaModel::DecodeConfig(const LlamaConfig& config, int32_t block_size,
+                                              int64_t max_rows, bool capture) {
+  return {.num_layers = config.num_layers,
+          .vocab_size = config.vocab_size,
+          // One more than a full context: the blocks of a growing sequence are taken one token
+          // ahead.
+          .max_blocks = config.context_length / block_size + 2,
+          .max_rows = max_rows,
+          .capture = capture};
+}
+
+void LlamaModel::RunDecode(const DecodeInputs& inputs, KvCacheStore& store, at::Tensor& logits) {
   at::Tensor hidden = at::empty({inputs.batch(), config_.hidden_size}, options_);
   embedding_.Lookup(inputs.Tokens(), hidden);
   for (int32_t layer = 0; layer < config_.num_layers; ++layer) {
     layers_[layer].Decode(inputs.positions(), inputs.Caches(layer), rope_, attention_, store.pool(),
                           hidden);
   }
-  return Logits(hidden);
+  Logits(hidden, logits);
 }
 
-at::Tensor LlamaModel::Logits(const at::Tensor& hidden) const {
-  at::Tensor logits =
-      at::empty({hidden.size(0), output_.out_features()}, options_.dtype(at::kFloat));
+at::Tensor LlamaModel::EmptyLogits(int64_t rows) const {
+  return at::empty({rows, output_.out_features()}, options_.dtype(at::kFloat));
+}
+
+void LlamaModel::Logits(const at::Tensor& hidden, at::Tensor& logits) const {
   output_.NormedDecodeForward(hidden, norm_, static_cast<float>(config_.rms_norm_eps), logits);
-  return logits;
 }
 
 }  // namespace windowkv

@@ -48,9 +48,15 @@ class LlamaModel {
   at::Tensor Decode(const std::vector<DecodeRow>& rows, KvCacheStore& store,
                     const at::Tensor& unread = {});
 
-  // On CUDA: whether decode steps are captured as graphs; they are unless this says otherwise,
-  // before the first step.
-  void set_captures_decode(bool captures) { captures_decode_ = captures; }
+  // How decode steps run on CUDA, for steps of at most `max_rows` rows and blocks of `block_size`
+  // tokens; what they take there is DecodeGraphs::Bytes.
+  static DecodeGraphs::Config DecodeConfig(const LlamaConfig& config, int32_t block_size,
+                                           int64_t max_rows, bool capture);
+  // Before the first step; by default nothing is taken ahead, and steps are captured as graphs.
+  void ConfigureDecode(int64_t max_rows, bool capture) {
+    max_rows_ = max_rows;
+    captures_decode_ = capture;
+  }
 
   const LlamaConfig& config() const { return config_; }
   at::Device device() const { return options_.device(); }
@@ -58,8 +64,9 @@ class LlamaModel {
  private:
   LlamaModel(const LlamaConfig& config, Embedding embedding, std::vector<LlamaLayer> layers,
              at::Tensor norm, Linear output, const at::TensorOptions& options);
-  at::Tensor RunDecode(const DecodeInputs& inputs, KvCacheStore& store);
-  at::Tensor Logits(const at::Tensor& hidden) const;
+  void RunDecode(const DecodeInputs& inputs, KvCacheStore& store, at::Tensor& logits);
+  at::Tensor EmptyLogits(int64_t rows) const;
+  void Logits(const at::Tensor& hidden, at::Tensor& logits) const;
 
   LlamaConfig config_;
   at::TensorOptions options_;
@@ -70,6 +77,7 @@ class LlamaModel {
   Linear output_;
   at::Tensor rope_;
   PagedAttention attention_;
+  int64_t max_rows_ = 1;
   bool captures_decode_ = true;
   std::unique_ptr<DecodeGraphs> graphs_;  // on CUDA, from the first step on
 };

@@ -18,16 +18,21 @@ namespace windowkv {
 
 namespace {
 
-// All that is free but for what reading prompts takes, and libraries.
+// All that is free but for what reading prompts and decode steps take, and libraries.
 absl::StatusOr<int64_t> PoolBytesOf(const ModelRunner::Config& config) {
   constexpr int64_t kLibraries = int64_t{1} << 30;
-  const int64_t kept_free = ModelRunner::PrefillBytes(config, config.reading_tokens) + kLibraries;
+  const int64_t kept_free =
+      ModelRunner::PrefillBytes(config, config.reading_tokens) +
+      DecodeGraphs::Bytes(LlamaModel::DecodeConfig(config.model, config.block_size, config.max_rows,
+                                                   config.capture_decode)) +
+      kLibraries;
   ReleaseUnusedCudaMemory();
   const int64_t free = CudaDeviceMemory(config.device).free_bytes;
   if (free > kept_free) return free - kept_free;
   return absl::ResourceExhaustedError(absl::StrCat(
-      "the device has ", free, " bytes free beside the weights, where reading prompts may take ",
-      kept_free, ": lower prefill_chunk or max_reading_tokens, or say kv_pool_bytes"));
+      "the device has ", free,
+      " bytes free beside the weights, where reading and decoding may take ", kept_free,
+      ": lower prefill_chunk, max_reading_tokens or max_running, or say kv_pool_bytes"));
 }
 
 absl::StatusOr<KvCacheStore> MakeStore(const ModelRunner::Config& config) {
@@ -107,7 +112,7 @@ absl::StatusOr<std::unique_ptr<ModelRunner>> ModelRunner::Create(const Config& c
 
 ModelRunner::ModelRunner(const Config& config, LlamaModel model, KvCacheStore store)
     : config_(config), model_(std::move(model)), store_(std::move(store)) {
-  model_.set_captures_decode(config.capture_decode);
+  model_.ConfigureDecode(config.max_rows, config.capture_decode);
 }
 
 void ModelRunner::PrepareThread() {

@@ -29,6 +29,7 @@ class ModelRunner final : public BatchRunner {
     int32_t block_size = 16;
     int32_t prefill_chunk = 512;
     int64_t reading_tokens = 65536;  // of the prompts read at once, at most
+    int64_t max_rows = 64;           // of a decode step
     int32_t num_threads = 1;         // of the thread that runs batches; 0: as they are
     bool capture_decode = true;      // decode steps as CUDA graphs
   };
