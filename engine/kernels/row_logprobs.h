@@ -18,17 +18,18 @@ struct ChosenRow {
   int32_t id_at = 0;  // where its token stands among the ids
 };
 
-// Where the logits lie; `top` is the second size of top_ids.
+// Where the logits lie. A logit less its row's normaliser is the log-probability.
 struct LogprobTensors {
-  at::Tensor logprobs;  // [rows, 1 + top] float32: of the chosen token, then of top_ids
-  at::Tensor top_ids;   // [rows, top] int32: the most likely first
+  at::Tensor logits;       // [rows, 1 + top] float32: of the chosen token, then of top_ids
+  at::Tensor top_ids;      // [rows, top] int32: the most likely first, equal ones in any order
+  at::Tensor normalisers;  // [rows] float64
 };
 
 // Log-probabilities that a device may still be computing. Throws what LibTorch throws.
 class RowLogprobs {
  public:
   explicit RowLogprobs(const LogprobTensors& tensors)
-      : logprobs_(tensors.logprobs), top_ids_(tensors.top_ids) {}
+      : logits_(tensors.logits), top_ids_(tensors.top_ids), normalisers_(tensors.normalisers) {}
 
   // Waits until they are known, not for what was started since; so do the others.
   void Wait() const;
@@ -36,12 +37,15 @@ class RowLogprobs {
   // Of the token chosen from the `i`th row.
   float Chosen(size_t i) const;
   // The `count` most likely ids of the `i`th row, if so many were asked for, with theirs: the most
-  // likely first, of equal ones the lower id.
+  // likely first, of equal ones the lower id; on CUDA LibTorch decides which of equal ones are cut.
   std::vector<std::pair<int32_t, float>> MostLikely(size_t i, int32_t count) const;
 
  private:
-  HostCopy logprobs_;
+  float Logprob(size_t i, int64_t column) const;
+
+  HostCopy logits_;
   HostCopy top_ids_;
+  HostCopy normalisers_;
 };
 
 // Starts computing, for each of `rows`, the natural log-probability of the token chosen from it and

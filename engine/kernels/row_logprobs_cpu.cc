@@ -17,8 +17,9 @@ struct Args {
   const int32_t* ids;
   int64_t vocab_size;
   int64_t top;
-  float* logprobs;
+  float* reported;
   int32_t* top_ids;
+  double* normalisers;
 };
 
 // The `count` most likely ids, the most likely first, of equal ones the lower.
@@ -73,15 +74,12 @@ struct Body {
   WINDOWKV_KERNEL_INLINE static void Run(const Args& a, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const float* logits = a.logits + a.rows[i].row * a.vocab_size;
-      const double normaliser = LogSumExp(logits, a.vocab_size);
-      float* logprobs = a.logprobs + i * (1 + a.top);
+      a.normalisers[i] = LogSumExp(logits, a.vocab_size);
+      float* reported = a.reported + i * (1 + a.top);
       int32_t* top_ids = a.top_ids + i * a.top;
-      const int32_t chosen = std::max(a.ids[a.rows[i].id_at], 0);
-      logprobs[0] = static_cast<float>(logits[chosen] - normaliser);
+      reported[0] = logits[std::max(a.ids[a.rows[i].id_at], 0)];
       MostLikely(logits, a.vocab_size, a.top, top_ids);
-      for (int64_t at = 0; at < a.top; ++at) {
-        logprobs[1 + at] = static_cast<float>(logits[top_ids[at]] - normaliser);
-      }
+      for (int64_t at = 0; at < a.top; ++at) reported[1 + at] = logits[top_ids[at]];
     }
   }
 };
@@ -91,11 +89,13 @@ struct Body {
 LogprobTensors RowLogprobsCpu(const std::vector<ChosenRow>& rows, const at::Tensor& ids,
                               int32_t top, const at::Tensor& logits) {
   const auto count = static_cast<int64_t>(rows.size());
-  LogprobTensors result{at::empty({count, 1 + top}, at::kFloat), at::empty({count, top}, at::kInt)};
+  LogprobTensors result{at::empty({count, 1 + top}, at::kFloat), at::empty({count, top}, at::kInt),
+                        at::empty({count}, at::kDouble)};
   ParallelKernel<Body>(
       Args{rows.data(), logits.const_data_ptr<float>(), ids.const_data_ptr<int32_t>(),
-           logits.size(1), top, result.logprobs.mutable_data_ptr<float>(),
-           result.top_ids.mutable_data_ptr<int32_t>()},
+           logits.size(1), top, result.logits.mutable_data_ptr<float>(),
+           result.top_ids.mutable_data_ptr<int32_t>(),
+           result.normalisers.mutable_data_ptr<double>()},
       count, /*grain=*/1);
   return result;
 }

@@ -20,8 +20,8 @@ LogprobTensors RowLogprobsCuda(const std::vector<ChosenRow>& rows, const at::Ten
   const at::Tensor of_rows = logits.index_select(0, staged.select(0, 0));
   const at::Tensor chosen = ids.index_select(0, staged.select(0, 1)).clamp_min(0).to(at::kLong);
   const auto [top_logits, top_ids] = at::topk(of_rows, top, 1);
-  const at::Tensor reported = at::cat({of_rows.gather(1, chosen.unsqueeze(1)), top_logits}, 1);
-  return {reported - at::logsumexp(of_rows, 1, /*keepdim=*/true), top_ids.to(at::kInt)};
+  return {at::cat({of_rows.gather(1, chosen.unsqueeze(1)), top_logits}, 1), top_ids.to(at::kInt),
+          at::logsumexp(of_rows, 1).to(at::kDouble)};
 }
 
 }  // namespace windowkv

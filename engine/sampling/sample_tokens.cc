@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "absl/status/status.h"
+#include "engine/base/status.h"
+#include "engine/kernels/catch_exceptions.h"
 
 namespace windowkv {
 
@@ -23,7 +25,9 @@ StartedTokens StartTokens(const std::vector<SampledRow>& rows, at::Tensor& logit
     top = std::max(top, *logprobs);
   }
   if (!reported.empty()) {
-    started.logprobs_ = StartRowLogprobs(reported, started.ids(), top, logits);
+    // The tokens are there: without memory for these, only who asked for them is at fault.
+    started.logprobs_status_ = CatchExceptions(
+        [&] { started.logprobs_ = StartRowLogprobs(reported, started.ids(), top, logits); });
   }
   return started;
 }
@@ -40,6 +44,7 @@ absl::StatusOr<SampledToken> StartedTokens::Take(size_t i, Sampler& sampler) {
   token.id = (*known_)[i];
   if (token.id == kNoToken) return absl::InternalError("the model's logits are not finite numbers");
   if (const std::optional<size_t> at = logprobs_at_[i]) {
+    WINDOWKV_RETURN_IF_ERROR(logprobs_status_);
     token.logprob = logprobs_->Chosen(*at);
     token.top = logprobs_->MostLikely(*at, *sampler.logprobs());
   }

@@ -41,7 +41,8 @@ class StartedTokens {
   void Wait();
 
   // The `i`th one, for the sampler it was started for, once. Waits if that has not been done.
-  // INTERNAL where the logits were no finite numbers.
+  // INTERNAL where the logits were no finite numbers; what went wrong with log-probabilities that
+  // the sampler reports.
   absl::StatusOr<SampledToken> Take(size_t i, Sampler& sampler);
 
  private:
@@ -49,6 +50,7 @@ class StartedTokens {
   explicit StartedTokens(SampledRows ids) : ids_(std::move(ids)) {}
 
   SampledRows ids_;
+  absl::Status logprobs_status_;
   std::optional<RowLogprobs> logprobs_;             // of those that report any
   std::vector<std::optional<size_t>> logprobs_at_;  // among them, for each token
   std::optional<std::vector<int32_t>> known_;       // after Wait

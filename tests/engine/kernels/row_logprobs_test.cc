@@ -111,6 +111,16 @@ TEST_P(RowLogprobsTest, ListNoMoreThanTheVocabularyHas) {
   EXPECT_THAT(IdsOf(logprobs.MostLikely(0, 20)), ElementsAre(1, 2, 0));
 }
 
+TEST_P(RowLogprobsTest, LogitsThatDifferByOneBitKeepTheirOrderHoweverManyAreAskedFor) {
+  std::vector<float> row(50000, 0);
+  row[7] = 0.1f;
+  row[9000] = std::nextafter(0.1f, 1.0f);
+  for (const int32_t top : {1, 5}) {
+    const RowLogprobs logprobs = StartRowLogprobs({{0, 0}}, Ints({9000}), top, Logits({row}));
+    EXPECT_THAT(IdsOf(logprobs.MostLikely(0, 1)), ElementsAre(9000)) << top;
+  }
+}
+
 TEST_P(RowLogprobsTest, ARowWithoutATokenLeavesTheOthersAlone) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const RowLogprobs logprobs = StartRowLogprobs({{0, 0}, {1, 1}}, Ints({-1, 1}), /*top=*/1,
