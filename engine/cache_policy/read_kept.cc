@@ -18,10 +18,12 @@ KeptTokens ToKeptTokens(const at::Tensor& positions, const at::Tensor& count) {
 
 }  // namespace
 
-std::vector<KeptTokens> ReadKept(const std::vector<KeptPositions>& selections) {
+std::vector<KeptTokens> ReadKept(const std::vector<KeptPositions>& selections, bool every_head) {
   std::vector<std::pair<HostCopy, HostCopy>> copies;
   copies.reserve(selections.size());
-  for (const KeptPositions& kept : selections) copies.emplace_back(kept.positions, kept.count);
+  for (const KeptPositions& kept : selections) {
+    copies.emplace_back(every_head ? kept.positions : kept.positions.slice(0, 0, 1), kept.count);
+  }
   std::vector<KeptTokens> tokens;
   for (const auto& [positions, count] : copies) {
     tokens.push_back(ToKeptTokens(positions.Wait(), count.Wait()));

@@ -8,8 +8,10 @@
 
 namespace windowkv {
 
-// What was kept, read from where it was chosen: waits until all of it is there.
-std::vector<KeptTokens> ReadKept(const std::vector<KeptPositions>& selections);
+// What was kept, read from where it was chosen: waits until all of it is there. Of every head, or
+// of the first alone, as the number.
+std::vector<KeptTokens> ReadKept(const std::vector<KeptPositions>& selections,
+                                 bool every_head = true);
 
 }  // namespace windowkv
 

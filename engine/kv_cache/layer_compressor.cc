@@ -41,7 +41,7 @@ void LayerCompressor::Compress(const LayerScratch& scratch, int32_t layer, float
 }
 
 void LayerCompressor::Finish(SequenceKvCache& cache) {
-  std::vector<KeptTokens> kept = ReadKept(selections_);
+  std::vector<KeptTokens> kept = ReadKept(selections_, cache.records_every_head());
   for (size_t group = 0; group < kept.size(); ++group) {
     cache.SetKept(static_cast<int32_t>(group), std::move(kept[group]));
   }

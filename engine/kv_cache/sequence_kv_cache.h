@@ -19,6 +19,8 @@ struct CachePlan {
   int32_t prompt_tokens = 0;
   ObservedQueries observed = ObservedQueries::kNone;  // by the layers that drop something
   int64_t blocks = 0;                                 // all layers, growth while decoding included
+  // Whether what every head keeps is written down, or that of the first, which is as many tokens.
+  bool records_every_head = true;
 };
 
 // The blocks one sequence owns: a table of block ids and a cached length per layer. Returns them,
@@ -36,6 +38,7 @@ class SequenceKvCache {
   const CacheConfig& config() const { return plan_.config; }
   const std::vector<LayerGroup>& groups() const { return plan_.groups; }
   int32_t prompt_tokens() const { return plan_.prompt_tokens; }
+  bool records_every_head() const { return plan_.records_every_head; }
   int32_t num_layers() const { return static_cast<int32_t>(layers_.size()); }
   // The group that `layer` belongs to.
   int32_t GroupOf(int32_t layer) const;

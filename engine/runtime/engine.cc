@@ -139,6 +139,7 @@ void LlamaEngine::Prepare(PendingRequest pending) {
   if (sequence.ok()) return loop_.Add(*std::move(sequence));
   metrics_->OnRequestFailed(sequence.status().code());
   queue_.OnEnded(RequestQueue::Stage::kWaiting, pending.bytes);
+  loop_.Wake();  // to report that one less waits
   stream->Push(sequence.status());
 }
 
@@ -147,6 +148,10 @@ absl::StatusOr<std::unique_ptr<Sequence>> LlamaEngine::MakeSequence(PendingReque
   auto sequence = std::make_unique<Sequence>();
   WINDOWKV_ASSIGN_OR_RETURN(EncodedPrompt prompt, tokenizer_.Encode(request.prompt));
   const int32_t tokens = static_cast<int32_t>(prompt.ids.size());
+  if (tokens == 0) {  // a tokenizer may leave nothing of a text
+    return InvalidField(std::holds_alternative<PromptText>(request.prompt) ? "text" : "chat",
+                        "has no tokens, must have at least one");
+  }
   if (tokens >= info_.context_length) {
     return absl::OutOfRangeError(absl::StrCat("the prompt has ", tokens,
                                               " tokens, the model's context holds ",
@@ -171,6 +176,7 @@ absl::StatusOr<std::unique_ptr<Sequence>> LlamaEngine::MakeSequence(PendingReque
   sequence->prompt = std::move(prompt.ids);
   WINDOWKV_ASSIGN_OR_RETURN(sequence->plan,
                             loop_.Plan(cache, tokens, sequence->sampling.max_tokens));
+  sequence->plan.records_every_head = request.echo_kept_ranges;
   sequence->slice_costs = loop_.SliceCosts(sequence->plan);
   sequence->echo_kept_ranges = request.echo_kept_ranges;
   sequence->deadline = pending.deadline;
@@ -213,6 +219,7 @@ absl::StatusOr<ModelRunner::Config> MakeRunnerConfig(const EngineConfig& config,
                            ? config.num_threads
                            : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   runner.reading_tokens = std::max<int64_t>(MaxReadingTokens(config, model), model.context_length);
+  runner.max_rows = config.max_running;
   runner.capture_decode = config.cuda_graphs;
   return runner;
 }

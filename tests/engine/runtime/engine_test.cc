@@ -327,6 +327,26 @@ TEST_F(EngineTest, MaxTokensEndsWithLengthAndMinTokensHoldsTheEndBack) {
   EXPECT_GE(Run(std::move(request)).tokens.size(), 20u);
 }
 
+TEST_F(EngineTest, ATextThatTheTokenizerLeavesNothingOfIsRefused) {
+  const std::string dir = ::testing::TempDir() + "windowkv_engine_test_no_tokens";
+  std::filesystem::remove_all(dir);
+  std::filesystem::copy(testing::GoldenPath("llama/five_layers_tokenizer_bf16"), dir);
+  nlohmann::json tokenizer = testing::ReadJson(dir + "/tokenizer.json");
+  tokenizer["normalizer"] = {
+      {"type", "Replace"}, {"pattern", {{"String", "\u00ad"}}}, {"content", ""}};
+  std::ofstream(dir + "/tokenizer.json") << tokenizer;
+  EngineConfig config = DemoConfig();
+  config.model_dir = dir;
+  Start(config);
+  GenerationRequest request;
+  request.prompt = PromptText("\u00ad");
+  request.sampling.max_tokens = 3;
+  const Outcome outcome = Run(request);
+  EXPECT_EQ(FieldOf(outcome.status), "text") << outcome.status;
+  request.prompt = PromptText("a\u00ad");
+  EXPECT_TRUE(Run(request).status.ok());
+}
+
 TEST_F(EngineTest, LogprobsListTheChosenTokenAndTheMostLikelyOnes) {
   Start(DemoConfig());
   GenerationRequest request = Question();
