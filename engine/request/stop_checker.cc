@@ -16,10 +16,11 @@ size_t PartialMatch(std::string_view text, std::string_view stop) {
 
 }  // namespace
 
-size_t StopChecker::Match() {
+size_t StopChecker::Match(size_t old) {
   size_t first_end = std::string::npos;
   for (const std::string& stop : stops_) {
-    const size_t at = held_.find(stop);
+    const size_t from = old >= stop.size() ? old - stop.size() + 1 : 0;
+    const size_t at = held_.find(stop, from);
     if (at == std::string::npos) continue;
     const size_t end = at + stop.size();
     if (end > first_end || (end == first_end && stop.size() <= matched_.size())) continue;
@@ -30,8 +31,9 @@ size_t StopChecker::Match() {
 }
 
 std::string StopChecker::Push(std::string_view text, bool may_match) {
+  const size_t old = held_.size();
   held_ += text;
-  const size_t end = may_match ? Match() : std::string::npos;
+  const size_t end = may_match ? Match(old) : std::string::npos;
   if (!matched_.empty()) {
     std::string before = held_.substr(0, end - matched_.size());
     held_.clear();

@@ -25,8 +25,9 @@ class StopChecker {
   const std::string& matched() const { return matched_; }
 
  private:
-  // Finds the stop string in what is held that is complete first; its end.
-  size_t Match();
+  // Finds the stop string that is complete first in what is held, and ends behind its first `old`
+  // bytes; its end.
+  size_t Match(size_t old);
 
   std::vector<std::string> stops_;
   std::string held_;

@@ -30,17 +30,17 @@ std::optional<SequenceOutput::End> SequenceOutput::Advance(const SampledToken& t
   chunk.token_ids.push_back(token.id);
   if (sequence_->sampling.logprobs) AddLogprobs(token, chunk);
 
+  const bool may_match = count > sequence_->sampling.min_tokens;
   std::optional<End> end;
   if (end_ids_.contains(token.id)) {
     end = End{FinishReason::kStop, ""};
   } else {
-    chunk.text = stop_checker_.Push(detokenizer_.Push(token.id),
-                                    /*may_match=*/count > sequence_->sampling.min_tokens);
+    chunk.text = stop_checker_.Push(detokenizer_.Push(token.id), may_match);
     if (!stop_checker_.matched().empty()) end = End{FinishReason::kStop, stop_checker_.matched()};
     if (!end && count >= sequence_->sampling.max_tokens) end = End{FinishReason::kLength, ""};
   }
   if (end && end->matched_stop.empty()) {
-    chunk.text += stop_checker_.Push(detokenizer_.Flush());
+    chunk.text += stop_checker_.Push(detokenizer_.Flush(), may_match);
     chunk.text += stop_checker_.Flush();
     if (!stop_checker_.matched().empty()) end = End{FinishReason::kStop, stop_checker_.matched()};
   }

@@ -45,6 +45,21 @@ TEST(StopCheckerTest, BeforeItMayMatchAStopMayBeginButNotEnd) {
   EXPECT_EQ(checker.matched(), "\n\nQ:");
 }
 
+TEST(StopCheckerTest, AStopThatEndedBeforeItCouldMatchNeverCounts) {
+  StopChecker held({"\n", "\n\n"});
+  EXPECT_EQ(held.Push("Hello\n", /*may_match=*/false), "Hello");
+  EXPECT_EQ(held.Push("world"), "\nworld");
+  EXPECT_EQ(held.matched(), "");
+  StopChecker longer({"\n", "\n\n"});
+  EXPECT_EQ(longer.Push("Hello\n", /*may_match=*/false), "Hello");
+  EXPECT_EQ(longer.Push("\nworld"), "");
+  EXPECT_EQ(longer.matched(), "\n\n");
+  StopChecker last({"\n", "\n\n"});
+  EXPECT_EQ(last.Push("Hello\n", /*may_match=*/false), "Hello");
+  EXPECT_EQ(last.Push("") + last.Flush(), "\n");
+  EXPECT_EQ(last.matched(), "");
+}
+
 TEST(StopCheckerTest, HoldsBackOnlyWhatMayBecomeAStop) {
   StopChecker checker({"END"});
   EXPECT_EQ(checker.Push("the E"), "the ");
