@@ -22,7 +22,7 @@ void AddSamplerFlags(CLI::App* app, v1::GenerateRequest* request) {
                   "Drop tokens below this share of the most likely one's; [0, 1], default 0",
                   [=](float v) { request->mutable_sampling()->set_min_p(v); });
   AddField<float>(app, "--repetition-penalty", "FLOAT",
-                  "Scales down logits of tokens already seen; (0, 10], default 1",
+                  "Scales down logits of tokens already seen; [0.001, 10], default 1",
                   [=](float v) { request->mutable_sampling()->set_repetition_penalty(v); });
   AddField<float>(app, "--presence-penalty", "FLOAT",
                   "Subtracted from logits of tokens in the output; [-10, 10], default 0",

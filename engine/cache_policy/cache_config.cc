@@ -54,6 +54,26 @@ absl::Status CheckBudgetWithinLimit(const CacheOptions& options, const CacheRule
                                    rules.max_budget_tokens(), ", this server's limit"));
 }
 
+// REVIEW_ONLY keeps more than its budget: the observation tokens come on top, and where the last
+// group is short, the pyramid's mean is above the budget.
+absl::Status CheckKeptWithinLimit(const CacheOptions& options, const CacheRules& rules,
+                                  const CacheConfig& config, int32_t prompt_tokens) {
+  if (config.accounting != BudgetAccounting::kReviewOnly) return absl::OkStatus();
+  const Policy& policy = PolicyOf(config.policy);
+  const int64_t layers = rules.shape.num_layers;
+  int64_t kept = 0;
+  for (const LayerGroup& group : policy.Plan(config, rules.shape.num_layers, prompt_tokens)) {
+    kept += group.num_layers * policy.MaxKept(config, group.budget_tokens, prompt_tokens);
+  }
+  const int64_t mean = (kept + layers - 1) / layers;
+  if (mean <= rules.max_budget_tokens()) return absl::OkStatus();
+  return InvalidField(
+      BudgetField(options),
+      absl::StrCat("comes to ", config.budget_tokens, " tokens per layer, with which ", mean,
+                   " may be kept under cache.accounting REVIEW_ONLY, must keep at most ",
+                   rules.max_budget_tokens(), ", this server's limit"));
+}
+
 // A budget that cannot hold what is always kept, and a window where there are windows.
 absl::Status CheckBudgetHoldsLeast(const CacheOptions& options, const CacheConfig& config,
                                    int32_t prompt_tokens) {
@@ -134,6 +154,7 @@ absl::StatusOr<CacheConfig> ResolveCacheOptions(const CacheOptions& options,
   const int32_t sink = std::min(rules.defaults.sink_tokens, rules.limits.sink_tokens);
   config.sink_tokens = options.sink_tokens.value_or(total ? sink : 0);
   config.pinned = Joined(std::move(pinned));
+  WINDOWKV_RETURN_IF_ERROR(CheckKeptWithinLimit(options, rules, config, prompt_tokens));
   WINDOWKV_RETURN_IF_ERROR(CheckBudgetHoldsLeast(options, config, prompt_tokens));
   return config;
 }

@@ -50,7 +50,7 @@ absl::StatusOr<SamplingParams> LoadSamplingDefaults(const std::string& dir,
   WINDOWKV_ASSIGN_OR_RETURN(const bool do_sample, fields["do_sample"].BoolOr(false));
   if (do_sample) WINDOWKV_RETURN_IF_ERROR(ReadSampling(fields, params));
   WINDOWKV_RETURN_IF_ERROR(
-      ReadFloat(fields, "repetition_penalty", {kSmallest, 10}, params.repetition_penalty));
+      ReadFloat(fields, "repetition_penalty", {0.001, 10}, params.repetition_penalty));
   WINDOWKV_ASSIGN_OR_RETURN(params.max_tokens,
                             fields["max_new_tokens"].IntOr(params.max_tokens, kTokens));
   WINDOWKV_ASSIGN_OR_RETURN(params.min_tokens,

@@ -37,8 +37,9 @@ absl::Status ValidateFilters(const SamplingParams& p, const SamplingLimits& limi
     return InvalidField("sampling.top_p", NotIn(p.top_p, "(0, 1]"));
   }
   if (Outside(p.min_p, 0.0f, 1.0f)) return InvalidField("sampling.min_p", NotIn(p.min_p, "[0, 1]"));
-  if (!(p.repetition_penalty > 0 && p.repetition_penalty <= 10)) {
-    return InvalidField("sampling.repetition_penalty", NotIn(p.repetition_penalty, "(0, 10]"));
+  // With less, logits would not stay finite.
+  if (Outside(p.repetition_penalty, 0.001f, 10.0f)) {
+    return InvalidField("sampling.repetition_penalty", NotIn(p.repetition_penalty, "[0.001, 10]"));
   }
   if (Outside(p.presence_penalty, -10.0f, 10.0f)) {
     return InvalidField("sampling.presence_penalty", NotIn(p.presence_penalty, "[-10, 10]"));

@@ -17,7 +17,7 @@ struct SamplingParams {
   int32_t top_k = 0;             // 0 is off; [0, vocab_size]
   float top_p = 1;               // (0, 1]
   float min_p = 0;               // [0, 1]
-  float repetition_penalty = 1;  // (0, 10]
+  float repetition_penalty = 1;  // [0.001, 10]
   float presence_penalty = 0;    // [-10, 10]
   float frequency_penalty = 0;   // [-10, 10]
   std::optional<uint64_t> seed;  // unset: the engine draws one

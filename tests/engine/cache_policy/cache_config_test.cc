@@ -127,6 +127,28 @@ TEST(CacheConfigTest, ABudgetInBytesOrAsAFractionIsLimitedByTheTokensItComesTo) 
   EXPECT_EQ(FieldOf(resolve(options, 601).status()), "cache.policy");
 }
 
+TEST(CacheConfigTest, UnderReviewOnlyTheLimitIsForWhatIsKeptObservationTokensIncluded) {
+  const CacheRules rules{{}, {.budget_tokens = 600}, kShape};
+  CacheOptions options = WindowKvOptions();
+  options.accounting = BudgetAccounting::kReviewOnly;
+  options.shared_layers = 8;
+  options.observation_tokens = 32;
+  const auto resolve = [&](int32_t budget, int32_t prompt_tokens) {
+    options.budget = BudgetTokens{budget};
+    return ResolveCacheOptions(options, rules, Task::kLocalization, prompt_tokens, {}).status();
+  };
+  // 71 windows, and 72.
+  EXPECT_TRUE(resolve(575, 4000).ok()) << resolve(575, 4000);
+  EXPECT_EQ(FieldOf(resolve(576, 4000)), "cache.budget_tokens");
+  EXPECT_THAT(std::string(resolve(576, 4000).message()),
+              HasSubstr("comes to 576 tokens per layer, with which 608 may be kept under "
+                        "cache.accounting REVIEW_ONLY, must keep at most 600"));
+  EXPECT_TRUE(resolve(600, 600).ok()) << "nothing is kept that the prompt does not have";
+  // A last group of one layer, whose share of the pyramid is the smallest.
+  options.shared_layers = 7;
+  EXPECT_FALSE(resolve(568, 4000).ok());
+}
+
 TEST(CacheConfigTest, DefaultsAreCutToTheServersLimits) {
   const CacheLimits limits{.budget_tokens = 600,
                            .window_size = 6,

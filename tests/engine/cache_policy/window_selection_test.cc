@@ -144,6 +144,26 @@ TEST(WindowSelectionTest, ReviewOnlyDropsTheAuthorsNumberOfWindows) {
   EXPECT_EQ(SelectWindows(config, 3, 19, scores), (Ranges{{16, 19}}));
 }
 
+// The authors' counts for Llama-3-8B: 32 layers, 8 of which share, and 7,950 tokens.
+TEST(WindowSelectionTest, WhatMayBeKeptIsTheAuthorsCountAndTheObservationTokens) {
+  struct Row {
+    int32_t group_budget;
+    int32_t most_review_tokens;  // with a last window that is whole, or not kept
+  };
+  for (const int32_t observation : {16, 32}) {
+    CacheConfig config = Config(BudgetAccounting::kReviewOnly);
+    config.window_size = 8;
+    config.observation_tokens = observation;
+    for (const Row& row : {Row{2926, 2928}, Row{2341, 2336}, Row{1756, 1752}, Row{1170, 1168},
+                           Row{1463, 1464}, Row{585, 584}, Row{732, 728}, Row{292, 288}}) {
+      EXPECT_EQ(MaxWindowTokens(config, row.group_budget, 7950),
+                row.most_review_tokens + observation);
+    }
+    EXPECT_EQ(MaxWindowTokens(config, 7950 - observation, 7950), 7950);
+    EXPECT_EQ(MaxWindowTokens(config, 1, 7950), observation);
+  }
+}
+
 void ExpectSortedApartAndInside(const Ranges& kept, int32_t prompt_tokens) {
   int32_t previous_end = -1;
   for (const TokenRange& range : kept) {
