@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs what is missing, builds everything and runs the tests; ends with ctest's summary.
+# Installs what is missing, builds everything and runs the tests; ends with ctest's summary, and with the
+# tests within its programs that were skipped for want of test data or a GPU.
 #
 #   tests/run.sh [PRESET] [CTEST ARGUMENT...]     PRESET: release (default), debug, asan, tsan
 #   tests/run.sh asan -R engine -E integration
@@ -33,4 +34,12 @@ cmake --build --preset "$preset" --parallel "$(nproc)" ||
 
 # Our tests speak to each other over loopback; a proxy of the environment must not come between.
 export no_grpc_proxy=127.0.0.1
-ctest --preset "$preset" --parallel "$(nproc)" "$@"
+status=0
+ctest --preset "$preset" --parallel "$(nproc)" "$@" || status=$?
+skipped=$(grep -oP '^\[  SKIPPED \] \K\S+(?= \()' "build/$preset/Testing/Temporary/LastTest.log" | sort -u) || true
+if [[ $skipped ]]; then
+  echo
+  echo "Skipped for want of what they need (test data, a GPU):"
+  echo "${skipped//$'\n'/, }"
+fi
+exit "$status"

@@ -100,12 +100,14 @@ class HeldConnections {
   ~HeldConnections() {
     for (const int fd : fds_) close(fd);
   }
-  // Waits until the server closed the newest.
+  // Whether the server closes the newest within half a minute.
   bool NewestIsTurnedAway() const {
+    const timeval limit{.tv_sec = 30, .tv_usec = 0};
+    setsockopt(fds_.back(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     std::string bytes(1024, 0);
     ssize_t size = 1;
     while (size > 0) size = read(fds_.back(), bytes.data(), bytes.size());
-    return size <= 0;
+    return size == 0 || errno == ECONNRESET;
   }
 
  private:

@@ -357,8 +357,12 @@ TEST_F(SoakTest, ProcessesThatDieAndComeBackLoseNobodysAnswerSilently) {
     stop_->Wait(phase);
   });
   servers_restart_ = false;
-  // All is as before.
-  for (size_t i = 0; i < mix_.requests().size(); ++i) Check(i, {}, Send(mix_.requests()[i], {}));
+  // All is as before, and nobody else is there.
+  for (size_t i = 0; i < mix_.requests().size(); ++i) {
+    const Reply reply = Send(mix_.requests()[i], {});
+    EXPECT_TRUE(reply.status.ok()) << reply.status.error_message();
+    Check(i, {}, reply);
+  }
   std::cout << "endings by code:" << Endings() << "\n";
 }
 

@@ -4,10 +4,11 @@
 #include <cstdint>
 
 #include "engine/cache_policy/cache_config.h"
+#include "engine/cache_policy/policy.h"
 
 namespace windowkv::testing {
 
-// WINDOWKV as the server's defaults resolve it.
+// WINDOWKV as the server's defaults resolve it for questions about places in the text.
 inline CacheConfig WindowKvConfig(int32_t budget_tokens, int32_t shared_layers) {
   CacheConfig config;
   config.policy = CachePolicy::kWindowKv;
@@ -15,7 +16,7 @@ inline CacheConfig WindowKvConfig(int32_t budget_tokens, int32_t shared_layers) 
   config.window_size = 8;
   config.shared_layers = shared_layers;
   config.observation_tokens = 16;
-  config.beta = 14;
+  config.beta = WindowKvPolicy().default_beta(shared_layers);
   config.strategy = Strategy::kMean;
   config.sink_tokens = 4;
   return config;

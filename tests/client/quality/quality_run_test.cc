@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -81,6 +82,28 @@ TEST_F(QualityRunTest, AsksEachDocumentUnderEachSettingAndOnceInFull) {
   EXPECT_FALSE(result.first_error);
 }
 
+TEST_F(QualityRunTest, AnAnswerIsRightToTheLetterOrNotAtAll) {
+  plan_.policies = {v1::CACHE_POLICY_WINDOWKV};
+  plan_.budgets = {64};
+  plan_.concurrency = 1;
+  const auto exact_with = [this](const std::function<std::string(const std::string&)>& changed) {
+    service_.on_generate = [&](const v1::GenerateRequest& request, auto*, auto* writer) {
+      const std::string& answer = answers_.at(request.chat().messages(0).content());
+      writer->Write(testing::ChunkMessage(changed(answer), 1));
+      v1::GenerateResponse finished = testing::FinishedMessage();
+      finished.mutable_finished()->mutable_receipt()->set_policy(request.cache().policy());
+      writer->Write(finished);
+      return grpc::Status::OK;
+    };
+    return Run().Total().exact();
+  };
+  EXPECT_EQ(exact_with([](const std::string& answer) { return "\n " + answer + " \n"; }), 6);
+  EXPECT_EQ(exact_with([](const std::string& answer) { return "It is " + answer; }), 0);
+  EXPECT_EQ(exact_with([](const std::string& answer) { return answer + "."; }), 0);
+  EXPECT_EQ(exact_with([](const std::string& answer) { return answer.substr(1); }), 0);
+  EXPECT_EQ(exact_with([](const std::string&) { return ""; }), 0);
+}
+
 TEST_F(QualityRunTest, FullHasNoBudgetAndOnlyWindowkvItsOptions) {
   plan_.windowkv.set_window_size(4);
   Run();
@@ -157,6 +180,21 @@ TEST_F(QualityRunTest, MeasuresTokenRatesThroughTheServer) {
   EXPECT_LT(rates->small_talk, rates->facts);
   EXPECT_GT(rates->small_talk, rates->examples);
   EXPECT_NEAR(rates->around_turn, 0, 0.001);
+}
+
+TEST_F(QualityRunTest, MeasuresWhatTheChatTemplateAddsToATurn) {
+  service_.on_tokenize = [](const v1::TokenizeRequest& request, grpc::ServerContext*) {
+    const std::string& text =
+        request.has_chat() ? request.chat().messages(0).content() : request.text();
+    v1::TokenizeResponse response;
+    const size_t tokens = text.size() / 4 + (request.has_chat() ? 9 : 0);
+    for (size_t i = 0; i < tokens; ++i) response.add_token_ids(1);
+    return response;
+  };
+  const auto rates = MeasureTokenRates(*client_, {});
+  ASSERT_TRUE(rates.ok()) << rates.status();
+  EXPECT_NEAR(rates->small_talk, 0.25, 0.001);
+  EXPECT_NEAR(rates->around_turn, 9, 0.5);
 }
 
 TEST_F(QualityRunTest, ATokenizerWithoutTokensIsAnError) {

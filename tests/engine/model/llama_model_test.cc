@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -119,6 +120,19 @@ TEST(LlamaModelGoldenTest, TheDemoModelInBfloat16IsNearTransformersInFloat32) {
   ExpectTheDemoModelNearTransformers(at::kBFloat16, kBfloat16LogitTolerance);
 }
 
+// Where scores lie too close to one another for float32, other windows may have been chosen at the
+// end of the order: two of them at most.
+void ExpectNearlyTheSameTokens(const std::vector<TokenRange>& actual,
+                               const std::vector<TokenRange>& expected, int32_t window_size) {
+  const std::vector<int32_t> actual_tokens = Expand(actual);
+  const std::vector<int32_t> expected_tokens = Expand(expected);
+  std::vector<int32_t> shared;
+  std::ranges::set_intersection(actual_tokens, expected_tokens, std::back_inserter(shared));
+  EXPECT_NEAR(static_cast<double>(actual_tokens.size()),
+              static_cast<double>(expected_tokens.size()), window_size);
+  EXPECT_GE(shared.size() + 2 * static_cast<size_t>(window_size), expected_tokens.size());
+}
+
 TEST(LlamaModelGoldenTest, DecodingAfterWindowKvEqualsThePlainReference) {
   const json golden = testing::ReadJson(testing::GoldenPath("windowkv_decode.json"));
   ASSERT_FALSE(golden["cases"].empty());
@@ -131,10 +145,14 @@ TEST(LlamaModelGoldenTest, DecodingAfterWindowKvEqualsThePlainReference) {
     EXPECT_EQ(model.Greedy(logits, tokens.size()), tokens);
     for (size_t g = 0; g < test["groups"].size(); ++g) {
       EXPECT_EQ(model.cache().groups()[g].budget_tokens, test["groups"][g]["budget_tokens"]);
-      if (!test["exact"].get<bool>()) continue;
-      EXPECT_TRUE(model.cache().kept(static_cast<int32_t>(g)).heads[0] ==
-                  testing::ToRanges(test["groups"][g]["kept_ranges"]))
-          << "group " << g;
+      const auto& kept = model.cache().kept(static_cast<int32_t>(g)).heads[0];
+      const auto expected = testing::ToRanges(test["groups"][g]["kept_ranges"]);
+      SCOPED_TRACE(g);
+      if (test["exact"].get<bool>()) {
+        EXPECT_TRUE(kept == expected);
+      } else {
+        ExpectNearlyTheSameTokens(kept, expected, model.cache().config().window_size);
+      }
     }
   }
 }

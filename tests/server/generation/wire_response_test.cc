@@ -27,7 +27,7 @@ TEST(WireResponseTest, AcceptedSaysWhatTheOptionsCameTo) {
       task { task: TASK_AGGREGATION confidence: 0.75 fallback_reason: "no verdict" }
       cache {
         policy: CACHE_POLICY_WINDOWKV budget_tokens: 256 window_size: 8 shared_layers: 2
-        observation_tokens: 16 beta: 14 strategy: STRATEGY_MEAN
+        observation_tokens: 16 beta: 4 strategy: STRATEGY_MEAN
         accounting: BUDGET_ACCOUNTING_TOTAL sink_tokens: 4 pinned { begin: 10 end: 20 }
       }
       prompt_tokens: 1000

@@ -123,10 +123,33 @@ TEST_F(HttpEndpointTest, ClientsThatDribbleHoldItUpForATimeOnly) {
 }
 
 TEST_F(HttpEndpointTest, ReadsNoRequestWithoutEnd) {
-  const RawClient client(endpoint_->port());
+  HttpEndpoint::Config config;
+  config.host = "127.0.0.1";
+  config.request_timeout = absl::Hours(1);
+  const auto endpoint = HttpEndpoint::Start(std::move(config));
+  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
+  const RawClient client((*endpoint)->port());
   client.Send("GET /livez HTTP/1.1\r\n");
   for (int i = 0; i < 2000; ++i) client.Send("X: some header\r\n");
-  EXPECT_TRUE(client.HearsWithin(/*milliseconds=*/-1)) << "an answer, or the connection's end";
+  EXPECT_TRUE(client.HearsWithin(/*milliseconds=*/60'000)) << "an answer, or the connection's end";
+}
+
+TEST_F(HttpEndpointTest, ClientsThatDoNotReadHoldItUpForATimeOnly) {
+  HttpEndpoint::Config config;
+  config.host = "127.0.0.1";
+  config.request_timeout = absl::Milliseconds(100);
+  config.metrics_text = [] { return std::string(32 << 20, 'x'); };  // more than sockets take
+  config.is_live = [] { return true; };
+  const auto endpoint = HttpEndpoint::Start(std::move(config));
+  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
+  std::vector<std::unique_ptr<RawClient>> slow_readers;
+  for (int i = 0; i < 8; ++i) {
+    slow_readers.push_back(std::make_unique<RawClient>((*endpoint)->port()));
+    slow_readers.back()->Send("GET /metrics HTTP/1.1\r\n\r\n");
+  }
+  const RawClient probe((*endpoint)->port());
+  probe.Send("GET /livez HTTP/1.1\r\n\r\n");
+  EXPECT_TRUE(probe.HearsWithin(/*milliseconds=*/60'000));
 }
 
 TEST_F(HttpEndpointTest, ATakenPortIsUnavailable) {
