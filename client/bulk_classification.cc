@@ -13,6 +13,9 @@ namespace {
 
 constexpr size_t kMaxWaiting = 1024;
 
+// Within what servers take by default, so that one text does not end the call for the others.
+constexpr size_t kMaxTextBytes = 15 << 20;
+
 // An error of one text, as FromRpcStatus has those of calls; never OK.
 absl::Status ErrorOf(const google::rpc::Status& error) {
   const absl::Status status = FromRpcStatus(
@@ -50,7 +53,7 @@ void BulkClassification::Send(Stream* stream) {
     absl::Status status = text->status();
     if (status.ok()) {
       request.set_text(**std::move(text));
-      status = CheckMessageSize(request);
+      status = CheckMessageSize(request, kMaxTextBytes);
     }
     Enqueue(status);
     if (status.ok() && !stream->Write(request)) return;  // the call is over

@@ -19,6 +19,9 @@
 namespace windowkv::client {
 namespace {
 
+constexpr int kKeepaliveTimeMs = 20'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+
 absl::Status CheckTarget(const std::string& target) {
   const size_t colon = target.rfind(':');
   int port = 0;
@@ -37,6 +40,10 @@ absl::StatusOr<std::string> ReadPem(const std::string& path) {
   std::string content{std::istreambuf_iterator<char>(file), {}};
   if (!file || content.empty()) {
     return absl::NotFoundError(absl::StrCat("cannot read the TLS file ", path));
+  }
+  if (content.find("-----BEGIN ") == std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": expected a PEM file (-----BEGIN ...), found none in it"));
   }
   return content;
 }
@@ -78,6 +85,9 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ConnectOptions& opt
   grpc::ChannelArguments arguments;
   // Receipts with kept ranges and token lists of long prompts pass gRPC's default of 4 MiB.
   arguments.SetMaxReceiveMessageSize(-1);
+  // A server that vanishes in the middle of an answer is noticed.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   return std::unique_ptr<Client>(
       new Client(grpc::CreateCustomChannel(options.target, *credentials, arguments)));
 }

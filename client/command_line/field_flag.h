@@ -25,12 +25,20 @@ CLI::Option* CheckNumber(CLI::Option* option) {
     if (std::is_unsigned_v<T>) {
       kind += " in [0, " + std::to_string(std::numeric_limits<T>::max()) + "]";
     }
-    option->check([kind, help = option->get_description()](std::string text) {
-      // CLI11 reads -1 as the largest number.
-      const bool wraps = std::is_unsigned_v<T> && text.find('-') != std::string::npos;
-      if (!wraps && CLI::TypeValidator<T>()(text).empty()) return std::string();
-      return "\"" + text + "\" is not " + kind + ": " + help;
-    });
+    option->transform(CLI::Validator(
+        [kind, help = option->get_description()](std::string& text) {
+          // CLI11 reads -1 as the largest number, and so what is larger, and 010 as 8.
+          if constexpr (std::is_integral_v<T>) {
+            if (T number = 0; absl::SimpleAtoi(text, &number)) {
+              text = std::to_string(number);
+              return std::string();
+            }
+          } else if (CLI::TypeValidator<T>()(text).empty()) {
+            return std::string();
+          }
+          return "\"" + text + "\" is not " + kind + ": " + help;
+        },
+        ""));
   }
   return option;
 }

@@ -7,6 +7,12 @@
 #include <unistd.h>
 
 namespace windowkv::client {
+namespace {
+
+// A command that reads its input, and gets none, does not see the cancellation.
+constexpr int kGraceMilliseconds = 3000;
+
+}  // namespace
 
 Interrupts::Interrupts(Cancellation* cancellation)
     : cancellation_(cancellation), stop_event_(eventfd(0, EFD_CLOEXEC)) {
@@ -28,7 +34,11 @@ Interrupts::~Interrupts() {
 
 void Interrupts::Wait() {
   pollfd events[] = {{stop_event_, POLLIN, 0}, {signals_, POLLIN, 0}};
-  while (poll(events, 2, -1) >= 0 && (events[0].revents & POLLIN) == 0) {
+  while ((events[0].revents & POLLIN) == 0) {
+    const int ready = poll(events, 2, signal_ == 0 ? -1 : kGraceMilliseconds);
+    if (ready < 0) return;
+    if (ready == 0) _exit(exit_code());
+    if ((events[1].revents & POLLIN) == 0) continue;
     signalfd_siginfo signal;
     if (read(signals_, &signal, sizeof(signal)) != sizeof(signal)) continue;
     if (signal_ != 0) _exit(exit_code());

@@ -9,8 +9,9 @@
 namespace windowkv::client {
 
 // Turns the first SIGINT or SIGTERM into Cancellation::Cancel, on a thread of its own because
-// cancelling is not allowed in a signal handler. A second signal ends the process at once. Make it
-// in main() before any other thread starts: threads inherit the blocked signals.
+// cancelling is not allowed in a signal handler. A second signal ends the process at once, and so
+// do three seconds in which it has not ended by itself. Make it in main() before any other thread
+// starts: threads inherit the blocked signals.
 class Interrupts {
  public:
   explicit Interrupts(Cancellation* cancellation);

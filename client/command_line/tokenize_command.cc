@@ -53,7 +53,9 @@ int RunTokenize(const TokenizeFlags& flags, const CommandContext& context) {
 
 void AddTokenizeCommand(CLI::App* app, Command* chosen) {
   auto* command = app->add_subcommand(
-      "tokenize", "Show the tokens of a prompt, one per line: id, tab, text with C escapes");
+      "tokenize",
+      "Show the tokens of a prompt, one per line: id, tab, text with C escapes; "
+      "a part of a character is shown as U+FFFD");
   auto flags = std::make_shared<TokenizeFlags>();
   AddConnectionFlags(command, kRouterTarget, "30s", &flags->connection);
   AddJsonFlag(command, &flags->json);

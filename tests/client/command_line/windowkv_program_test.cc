@@ -20,7 +20,8 @@ namespace {
 // can be read here.
 class Program {
  public:
-  explicit Program(std::vector<std::string> arguments, const char* out_file = nullptr) {
+  explicit Program(std::vector<std::string> arguments, const char* out_file = nullptr,
+                   int in = -1) {
     const char* bin = std::getenv("WINDOWKV_BIN_DIR");
     arguments.insert(arguments.begin(), std::string(bin == nullptr ? "." : bin) + "/windowkv");
     std::vector<char*> argv;
@@ -32,7 +33,11 @@ class Program {
     EXPECT_EQ(pipe2(err, O_CLOEXEC), 0);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (in < 0) {
+      posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    } else {
+      posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
+    }
     posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
     if (out_file != nullptr) {
       posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out_file, O_WRONLY, 0);
@@ -128,6 +133,23 @@ TEST_P(WindowkvProgramSignalTest, CancelsTheRequestOnTheServer) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Signals, WindowkvProgramSignalTest, ::testing::Values(SIGINT, SIGTERM));
+
+TEST(WindowkvProgramTest, OneSignalEndsItWhileItWaitsForInput) {
+  testing::FakeClassifierService service;
+  testing::FakeServer server(&service);
+  int input[2];
+  ASSERT_EQ(pipe2(input, O_CLOEXEC), 0);
+  const Program program({"classify", "--target", server.target(), "--jsonl", "-"}, nullptr,
+                        input[0]);
+  ASSERT_TRUE(program.started());
+  const std::string line = "{\"text\": \"a\"}\n";
+  ASSERT_EQ(write(input[1], line.data(), line.size()), static_cast<ssize_t>(line.size()));
+  EXPECT_NE(program.ReadOut(), "");  // it is there, and waits for the next line
+  program.Signal(SIGTERM);
+  EXPECT_EQ(program.ExitCode(), 128 + SIGTERM);
+  close(input[0]);
+  close(input[1]);
+}
 
 TEST(WindowkvProgramTest, OutputThatCannotBeWrittenIsAnError) {
   testing::FakeGenerationService service;
