@@ -60,6 +60,7 @@ void ClassifyStream::GiveUp() {
   const std::lock_guard lock(mu_);
   EndLocked(context_.slow_readers->Error());
   cancelled_ = true;
+  ProceedLocked();  // the write may have ended meanwhile, and nothing else may come
 }
 
 void ClassifyStream::OnDone() {

@@ -120,7 +120,12 @@ void AddSchedulingFlags(ServerFlags* server, EngineConfig* engine) {
          "as "
          "far as one prefill slice allows; 0: twice their decode step")
       ->default_str("0")
-      ->check(CLI::Range(0.0, 1e6));
+      ->check(CLI::Range(0.0, 1e6))
+      ->check(CLI::Validator(  // which a range is not for
+          [](const std::string& text) {
+            return text.find_first_of("nN") == std::string::npos ? "" : "not a number: " + text;
+          },
+          ""));
   server->AddDuration("--ageing", &engine->ageing,
                       "Waiting time that one level of a request's priority is worth");
   app->add_option("--max-preemptions", engine->max_preemptions,
@@ -185,7 +190,7 @@ void AddFlags(ServerFlags* server, GenerationFlags* flags) {
   server->AddDuration(
       "--health-timeout", &flags->health_timeout,
       "Unhealthy when a step of the engine takes this long; a step is a decode step "
-      "and a few prefill slices, whatever a prompt's length");
+      "and a few prefill slices, whatever a prompt's length; above 0");
   server->AddSlowReaderTimeout(&flags->slow_reader_timeout);
 }
 
@@ -206,6 +211,9 @@ int FailEngine(const absl::Status& status) {
 int Serve(const ServerOptions& options, const GenerationFlags& flags, ShutdownSignals& signals) {
   auto logger = Logger::Create(kProgram, options.log_level);
   if (!logger.ok()) return Fail(logger.status());
+  if (flags.health_timeout <= absl::ZeroDuration()) {
+    return Fail(absl::InvalidArgumentError("--health-timeout is 0, must be above 0"));
+  }
   if (absl::Status status = ServerProcess::Check(options); !status.ok()) return Fail(status);
   MetricsRegistry registry;
   registry.AddBuildInfo(kProgram, std::string(BuildVersion()));

@@ -144,7 +144,7 @@ absl::StatusOr<std::optional<TaskVerdict>> ToTaskVerdict(const v1::GenerateReque
   WINDOWKV_RETURN_IF_ERROR(FromWireEnum("task", kTasks, wire.task(), &task));
   if (!wire.has_task_verdict()) {
     if (!task) return std::nullopt;
-    return TaskVerdict{*task, 0, ""};
+    return TaskVerdict{*task, 1, ""};
   }
   const v1::TaskVerdict& verdict = wire.task_verdict();
   std::optional<Task> decided;

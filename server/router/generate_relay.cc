@@ -37,10 +37,11 @@ void GenerateRelay::Begin() {
   if (!request_id.ok()) return End(ToGrpcStatus(request_id.status(), ""));
   request_.set_request_id(*request_id);
   logger_ = logger_.ForRequest(*request_id);
-  if (absl::Status status = relay_.open_relays->Add(this); !status.ok()) {
+  const auto bytes = static_cast<int64_t>(request_.ByteSizeLong());
+  if (absl::Status status = relay_.open_relays->Add(this, bytes); !status.ok()) {
     return End(ToGrpcStatus(status, *request_id));
   }
-  logger_.Debug("request received", {{"bytes", request_.ByteSizeLong()}});
+  logger_.Debug("request received", {{"bytes", bytes}});
   if (has_verdict) {
     const absl::Status error =
         InvalidField("task_verdict", "is set, only a router sets it; name the task in `task`");
@@ -64,9 +65,14 @@ void GenerateRelay::Forward(const grpc::Status& error) {
   if (absl::Status early = early_end(); !early.ok()) {
     return End(ToGrpcStatus(early, request_.request_id()));
   }
-  backend_ = relay_.pool->PickForStream(tried_);
-  if (backend_ == nullptr) return End(error);
-  if (tried_.empty()) relay_.metrics->OnForwarded(MonotonicNow() - arrival_);
+  Backend* next = relay_.pool->PickForStream(tried_);
+  if (next == nullptr) return End(error);
+  if (tried_.empty()) {
+    relay_.metrics->OnForwarded(MonotonicNow() - arrival_);
+  } else {
+    RecordRetry(error);
+  }
+  backend_ = next;
   tried_.insert(backend_);
   relay_.metrics->OnPicked(backend_->target());
   logger_.Debug("request forwarded", {{"backend", backend_->target()}, {"attempt", tried_.size()}});
@@ -88,14 +94,16 @@ void GenerateRelay::ForgetPrompt() {
   rest.set_request_id(request_.request_id());
   *rest.mutable_task_verdict() = request_.task_verdict();
   request_ = std::move(rest);
+  relay_.open_relays->ForgetPrompt(this);
 }
 
 void GenerateRelay::OnWriteDone(bool ok) {
   WriteEnds();
+  if (!ok) CancelOutgoing();  // the client is gone, which OnCancel may tell only later
   if (ok && early_end().ok()) {
     stream_->Next();
   } else {
-    stream_->Abandon();  // the client is gone, or not wanted any more
+    stream_->Abandon();
   }
 }
 
@@ -108,14 +116,15 @@ void GenerateRelay::OnEnd(const grpc::Status& status) {
   if (cancelled()) return End(StatusWithoutClient(status));
   const grpc::Status forwarded = WithDetails(status);
   if (!MayRetry(forwarded)) return End(forwarded);
-  relay_.metrics->OnRetry(backend_->target(),
-                          static_cast<absl::StatusCode>(forwarded.error_code()));
-  logger_.Warning(
-      "backend refused, trying another",
-      {{"backend", backend_->target()},
-       {"code", absl::StatusCodeToString(static_cast<absl::StatusCode>(forwarded.error_code()))},
-       {"reason", status.error_message()}});
   Forward(forwarded);
+}
+
+void GenerateRelay::RecordRetry(const grpc::Status& status) {
+  const auto code = static_cast<absl::StatusCode>(status.error_code());
+  relay_.metrics->OnRetry(backend_->target(), code);
+  logger_.Warning("backend refused, trying another", {{"backend", backend_->target()},
+                                                      {"code", absl::StatusCodeToString(code)},
+                                                      {"reason", status.error_message()}});
 }
 
 bool GenerateRelay::MayRetry(const grpc::Status& status) const {

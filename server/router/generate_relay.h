@@ -56,6 +56,8 @@ class GenerateRelay final : public grpc::ServerWriteReactor<v1::GenerateResponse
   // Sends the request to the best backend not tried yet; ends the call with `error` when none is
   // left.
   void Forward(const grpc::Status& error);
+  // Of a request that another backend gets now, as the one before ended it with `status`.
+  void RecordRetry(const grpc::Status& status);
   void ForgetPrompt();
   bool MayRetry(const grpc::Status& status) const;
   // Passes the status on with its details; one that gRPC itself made gets details of ours.

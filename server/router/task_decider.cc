@@ -152,6 +152,10 @@ void TaskDecider::OnFailure(const std::shared_ptr<Call>& call, const grpc::Statu
   // Nobody should look at the classifier for that.
   if (call->client.has_left()) return call->done(DefaultVerdict("the client left"));
   const grpc::StatusCode code = status.error_code();
+  // The call has the client's deadline where that is the earlier one.
+  if (code == grpc::StatusCode::DEADLINE_EXCEEDED && TimeLeft(*call) > absl::ZeroDuration()) {
+    return call->done(DefaultVerdict("the request's deadline passed"));
+  }
   if (AnotherMayAnswer(code) && call->asked < stubs_.size() &&
       TimeLeft(*call) > absl::ZeroDuration()) {
     return AskNext(call);

@@ -31,6 +31,7 @@ struct RouterFlags {
   TaskDecider::Options task = {.classifiers = {"127.0.0.1:50052"}};
   std::string default_task = "localization";
   int max_retries = 2;
+  int64_t max_waiting_bytes = int64_t{128} << 20;
   absl::Duration slow_reader_timeout = absl::Seconds(60);
   PeerTlsFiles backend_tls;
   std::string backend_tls_name;
@@ -83,6 +84,14 @@ void AddRouterFlags(ServerFlags* flags, RouterFlags* values) {
       .add_option("--max-retries", values->max_retries,
                   "Other backends tried when one is unavailable or full before its first message")
       ->check(CLI::Range(0, 16));
+  flags->app()
+      .add_option(
+          "--max-waiting-bytes", values->max_waiting_bytes,
+          "Bytes of prompts that no backend has begun to read, at most; one more is refused "
+          "with RESOURCE_EXHAUSTED. Each is held about twice; units such as 128MiB are "
+          "understood")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(int64_t{1} << 20, int64_t{1} << 50));
   flags->AddSlowReaderTimeout(&values->slow_reader_timeout);
   AddBackendTlsFlags(&flags->app(), values);
 }
@@ -154,7 +163,7 @@ int Serve(const ServerOptions& options, const RouterFlags& flags, ShutdownSignal
   task.channel = channel;
   TaskDecider decider(std::move(task), &metrics);
   LoadPoller poller(&pool, flags.poll);
-  OpenRelays open_relays;
+  OpenRelays open_relays(flags.max_waiting_bytes);
   SlowReaders slow_readers(flags.slow_reader_timeout, [&metrics] { metrics.OnSlowReader(); });
   RoutedGenerationService generation({.pool = &pool,
                                       .decider = &decider,

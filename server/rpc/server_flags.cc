@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <iostream>
 #include <string_view>
 #include <utility>
@@ -55,6 +56,8 @@ ServerFlags::ServerFlags(std::string program, std::string description, std::stri
   app_.set_version_flag("--version", absl::StrCat(options_.program, " ", ToAbsl(BuildVersion())));
   app_.set_config("--config", "", "File of flags, one `name=value` a line; flags come first");
   app_.allow_config_extras(CLI::config_extras_mode::error);
+  // Lines that begin with # are comments all the same; within a value it is part of it.
+  app_.get_config_formatter_base()->comment('\0');
   app_.option_defaults()->always_capture_default();
   app_.add_option("--listen", listen_, "HOST:PORT for gRPC; port 0 takes a free one");
   app_.add_option("--http", http_,
@@ -108,7 +111,14 @@ std::optional<int> ServerFlags::Parse(int argc, const char* const* argv) {
   for (CLI::Option* option : app_.get_options()) {
     const std::string name = option->get_single_name();
     if (name == "help" || name == "version" || name == "config") continue;
-    option->envname(EnvironmentName(name));
+    const std::string variable = EnvironmentName(name);
+    // CLI11 would take the default in silence.
+    if (const char* value = std::getenv(variable.c_str()); value != nullptr && *value == 0) {
+      std::cerr << options_.program << ": " << variable
+                << " is set and empty: unset it for the default, or give --" << name << "\n";
+      return kBadUsage;
+    }
+    option->envname(variable);
   }
   try {
     app_.parse(argc, argv);

@@ -77,7 +77,8 @@ ServerProcess::ServerProcess(const ServerOptions& options, ServedProgram program
     : options_(options), program_(std::move(program)), logger_(std::move(logger)) {}
 
 ServerProcess::~ServerProcess() {
-  if (server_ == nullptr || !StopProbe()) return;
+  if (server_ == nullptr || !StopServing()) return;
+  StopProbe();
   Stop(absl::ZeroDuration());
 }
 
@@ -142,7 +143,7 @@ void ServerProcess::EndIfFailed() {
   std::lock_guard lock(mu_);
   if (std::exchange(failed_, true)) return;
   logger_.Error("ending: the program can not go on");
-  kill(getpid(), SIGTERM);
+  if (!stopping_) kill(getpid(), SIGTERM);
 }
 
 void ServerProcess::ProbeHealth() {
@@ -150,23 +151,27 @@ void ServerProcess::ProbeHealth() {
   while (true) {
     {
       std::unique_lock lock(mu_);
-      if (stopping_cv_.wait_for(lock, interval, [this] { return stopping_; })) return;
+      if (probed_cv_.wait_for(lock, interval, [this] { return probed_; })) return;
     }
     UpdateHealth();
     EndIfFailed();
   }
 }
 
-bool ServerProcess::StopProbe() {
+bool ServerProcess::StopServing() {
+  std::lock_guard lock(mu_);
+  if (std::exchange(stopping_, true)) return false;
+  health_.SetAllServing(false);
+  return true;
+}
+
+void ServerProcess::StopProbe() {
   {
     std::lock_guard lock(mu_);
-    if (stopping_) return false;
-    stopping_ = true;
-    health_.SetAllServing(false);
+    probed_ = true;
   }
-  stopping_cv_.notify_all();
+  probed_cv_.notify_all();
   if (probe_.joinable()) probe_.join();
-  return true;
 }
 
 void ServerProcess::Stop(absl::Duration timeout) {
@@ -178,8 +183,9 @@ void ServerProcess::Stop(absl::Duration timeout) {
 
 void ServerProcess::Shutdown() {
   const absl::Duration begin = MonotonicNow();
-  if (!StopProbe()) return;
+  if (!StopServing()) return;
   if (program_.drain != nullptr) program_.drain(options_.drain_timeout);
+  StopProbe();
   Stop(std::max(options_.drain_timeout - (MonotonicNow() - begin), kLastWrites));
 }
 

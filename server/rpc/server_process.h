@@ -80,7 +80,8 @@ class ServerProcess {
   void EndIfFailed();
   void ProbeHealth();  // the probe thread
   // Health NOT_SERVING for good. False when that was done before.
-  bool StopProbe();
+  bool StopServing();
+  void StopProbe();
   // Running RPCs may go on for `timeout`.
   void Stop(absl::Duration timeout);
 
@@ -93,9 +94,10 @@ class ServerProcess {
   std::unique_ptr<grpc::Server> server_;
 
   mutable std::mutex mu_;
-  std::condition_variable stopping_cv_;
+  std::condition_variable probed_cv_;
   bool healthy_ WINDOWKV_GUARDED_BY(mu_) = false;
   bool stopping_ WINDOWKV_GUARDED_BY(mu_) = false;
+  bool probed_ WINDOWKV_GUARDED_BY(mu_) = false;  // the probe thread is to end
   bool failed_ WINDOWKV_GUARDED_BY(mu_) = false;
   std::thread probe_;
 };

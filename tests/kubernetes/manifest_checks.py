@@ -135,12 +135,14 @@ def drain_fits(objects):
 
 def memory_fits(objects):
     """The limit holds the pool, the model, messages and the queue: the model twice, for another
-    number format, or with a GPU its file alone."""
+    number format, or with a GPU its file alone; a router holds what waits twice."""
     wrong = []
     for program, item, container in _each(objects):
         flags = program_flags.effective(objects, item)
         needed = sum(manifests.bytes_of(flags.get(flag) or 0) for flag in
                      ("kv-pool-bytes", "connection-memory", "max-waiting-bytes"))
+        if program == "windowkv-router":
+            needed += manifests.bytes_of(flags.get("max-waiting-bytes") or 0)
         copies = 1 if flags.get("device") == "cuda" else 2
         needed += copies * _model_bytes(item, flags)
         limit = manifests.bytes_of(container["resources"]["limits"]["memory"])

@@ -151,13 +151,13 @@ TEST(WireRequestTest, ReadsChatAndTokens) {
   EXPECT_EQ(std::get<PromptTokens>(Convert(wire)->prompt), PromptTokens{9});
 }
 
-TEST(WireRequestTest, AClientsTaskHasNoConfidence) {
+TEST(WireRequestTest, AClientIsSureOfItsTask) {
   v1::GenerateRequest wire = TextRequest();
   wire.set_task(v1::TASK_AGGREGATION);
   const auto verdict = Convert(wire)->task;
   ASSERT_TRUE(verdict.has_value());
   EXPECT_EQ(verdict->task, Task::kAggregation);
-  EXPECT_EQ(verdict->confidence, 0);
+  EXPECT_EQ(verdict->confidence, 1);
 }
 
 TEST(WireRequestTest, ARoutersVerdictIsTakenWhole) {

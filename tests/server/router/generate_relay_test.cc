@@ -186,6 +186,43 @@ TEST_F(GenerateRelayTest, TheLastRefusalPassesWhenEveryBackendIsFull) {
   EXPECT_EQ(RequestsAt(0) + RequestsAt(1), 2u);
 }
 
+TEST_F(GenerateRelayTest, NothingCountsAsRetriedWhenThereIsNoOtherBackend) {
+  StartRouter({});
+  Refuse(0, DetailedStatus(grpc::StatusCode::RESOURCE_EXHAUSTED, "queue is full", "", 1));
+  EXPECT_EQ(Generate(PlainRequest()).status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(RequestsAt(0), 1u);
+  EXPECT_FALSE(MetricsHave("windowkv_router_retries_total{"));
+}
+
+TEST_F(GenerateRelayTest, PromptsThatWaitAreLimitedInBytes) {
+  StartRouter({});
+  v1::GenerateRequest large = PlainRequest();
+  large.set_text(std::string(kMaxWaitingBytes * 2 / 3, 'x'));
+  std::promise<void> asked;
+  std::promise<void> may_answer;
+  std::atomic<bool> is_first = true;
+  backend(0).service.on_generate = [&](const auto& request, auto*, auto* writer) {
+    if (is_first.exchange(false)) {
+      asked.set_value();
+      may_answer.get_future().wait();
+    }
+    writer->Write(testing::AcceptedMessage(request));
+    return grpc::Status::OK;
+  };
+  grpc::ClientContext context;
+  auto waiting = stub_->Generate(&context, large);
+  asked.get_future().wait();
+  const absl::Status refused = FromGrpcStatus(Generate(large).status);
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_TRUE(RetryDelayOf(refused).has_value());
+  EXPECT_TRUE(Generate(PlainRequest()).status.ok());
+  may_answer.set_value();
+  v1::GenerateResponse message;
+  ASSERT_TRUE(waiting->Read(&message));
+  EXPECT_TRUE(Generate(large).status.ok()) << "a prompt that is being read does not wait";
+  EXPECT_TRUE(waiting->Finish().ok());
+}
+
 TEST_F(GenerateRelayTest, RetriesNoMoreOftenThanConfigured) {
   StartRouter({.backends = 4, .max_retries = 1});
   for (size_t i = 0; i < 4; ++i) {

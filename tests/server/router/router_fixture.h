@@ -49,6 +49,8 @@ class RouterFixture : public ::testing::Test {
     }
   };
 
+  static constexpr int64_t kMaxWaitingBytes = int64_t{1} << 20;
+
   void StartRouter(const Options& options) {
     std::vector<std::string> targets;
     for (int i = 0; i < options.backends; ++i) {
@@ -117,7 +119,7 @@ class RouterFixture : public ::testing::Test {
   std::unique_ptr<BackendPool> pool_;
   std::unique_ptr<TaskDecider> decider_;
   std::unique_ptr<LoadPoller> poller_;
-  OpenRelays open_relays_;
+  OpenRelays open_relays_{kMaxWaitingBytes};
   std::unique_ptr<SlowReaders> slow_readers_;
   std::unique_ptr<RoutedGenerationService> service_;
   std::unique_ptr<testing::FakeServer> server_;

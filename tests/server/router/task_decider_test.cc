@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <limits>
 #include <string>
@@ -239,6 +240,22 @@ TEST_F(TaskDeciderTest, ASlowClassifierMeansTheDefaultTaskWithTheReason) {
   EXPECT_TRUE(
       MetricsHave("windowkv_router_classifier_fallbacks_total{reason=\"deadline_exceeded\"} 1"));
   holder.WaitForCancellation();
+}
+
+TEST_F(TaskDeciderTest, AClientsOwnDeadlineIsNoFaultOfTheClassifier) {
+  StartRouter({});
+  testing::FakeGenerationService holder;
+  classifier_.on_classify = [&](const auto&, grpc::ServerContext* context, auto*) {
+    return holder.HoldUntilCancelled(context);
+  };
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
+  auto reader = stub_->Generate(&context, TextRequest());
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  holder.WaitForCancellation();
+  server_.reset();  // waits for the relay's end
+  EXPECT_FALSE(
+      MetricsHave("windowkv_router_classifier_fallbacks_total{reason=\"deadline_exceeded\"} 1"));
 }
 
 TEST_F(TaskDeciderTest, AFailingClassifierMeansTheDefaultTaskWithTheReason) {

@@ -169,6 +169,23 @@ TEST_F(ServerProcessTest, StillAnswersWhileItDrainsButSaysNotServing) {
   EXPECT_EQ(drains, 1);
 }
 
+TEST_F(ServerProcessTest, AProgramThatFallsIllWhileItDrainsIsSeen) {
+  ServerProcess* running = nullptr;
+  std::atomic<bool> healthy = true;
+  ServedProgram program = Program();
+  program.is_healthy = [&healthy] { return healthy.load(); };
+  program.drain = [&](absl::Duration) {
+    healthy = false;
+    const absl::Time limit = absl::Now() + absl::Seconds(60);
+    while (running->healthy() && absl::Now() < limit) std::this_thread::yield();
+    EXPECT_FALSE(running->healthy());
+    EXPECT_EQ(CheckHealth(*running, ""), HealthCheckResponse::NOT_SERVING);
+  };
+  auto process = Start(std::move(program));
+  running = process.get();
+  process->Shutdown();
+}
+
 TEST_F(ServerProcessTest, AWatchThatStaysOpenDoesNotHoldUpTheShutdown) {
   auto process = Start(Program());
   grpc::ClientContext context;
