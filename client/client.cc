@@ -88,6 +88,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ConnectOptions& opt
   // A server that vanishes in the middle of an answer is noticed.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // as many as it takes
   return std::unique_ptr<Client>(
       new Client(grpc::CreateCustomChannel(options.target, *credentials, arguments)));
 }

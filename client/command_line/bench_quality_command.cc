@@ -194,17 +194,16 @@ int Report(const QualityFlags& flags, const QualityRunFacts& facts, const Qualit
   return ExitCodeOf(result, context);
 }
 
-// Options of WINDOWKV are for nobody when it does not run.
-absl::Status CheckWindowkvFlags(const QualityFlags& flags) {
+bool HasIdleWindowkvFlags(const QualityFlags& flags) {
   const bool runs =
       std::find(flags.policies.begin(), flags.policies.end(), "windowkv") != flags.policies.end();
-  if (runs || flags.windowkv.cache().ByteSizeLong() == 0) return absl::OkStatus();
-  return absl::InvalidArgumentError("options of WINDOWKV are given, which is not among --policies");
+  return !runs && flags.windowkv.cache().ByteSizeLong() > 0;
 }
 
 int RunQualityCommand(const QualityFlags& flags, const CommandContext& context) {
-  if (absl::Status status = CheckWindowkvFlags(flags); !status.ok()) {
-    return FailUsage(status, context);
+  if (HasIdleWindowkvFlags(flags)) {
+    context.err << "windowkv: WINDOWKV is not among --policies: its options are for nobody"
+                << std::endl;
   }
   if (absl::Status status = CheckWritable(flags.svg); !status.ok()) {
     return FailUsage(status, context);

@@ -90,10 +90,9 @@ int RunCommandLine(int argc, const char* const* argv, const CommandContext& cont
   app.set_version_flag("--version", std::string("windowkv ") + kClientVersion);
   app.set_config(
       "--config", "",
-      "Before the command: TOML file with flags: [generate], then policy = \"windowkv\"");
+      "Before the command: file with flags: [generate], then policy = \"windowkv\"; # begins a "
+      "comment, within quotes too");
   app.allow_config_extras(CLI::config_extras_mode::error);
-  // Lines that begin with # are comments all the same; within a value it is part of it.
-  app.get_config_formatter_base()->comment('\0');
   app.get_formatter()->column_width(34);
   app.footer(
       "Exit codes: 0 done, 1 server error or lost output, 2 bad usage, 3 unreachable,\n"

@@ -54,24 +54,35 @@ absl::Status CheckBudgetWithinLimit(const CacheOptions& options, const CacheRule
                                    rules.max_budget_tokens(), ", this server's limit"));
 }
 
-// REVIEW_ONLY keeps more than its budget: the observation tokens come on top, and where the last
-// group is short, the pyramid's mean is above the budget.
-absl::Status CheckKeptWithinLimit(const CacheOptions& options, const CacheRules& rules,
-                                  const CacheConfig& config, int32_t prompt_tokens) {
-  if (config.accounting != BudgetAccounting::kReviewOnly) return absl::OkStatus();
+// Tokens per layer, mean over layers.
+int32_t MostKept(const CacheConfig& config, const CacheRules& rules, int32_t prompt_tokens) {
   const Policy& policy = PolicyOf(config.policy);
-  const int64_t layers = rules.shape.num_layers;
+  const int32_t layers = rules.shape.num_layers;
   int64_t kept = 0;
-  for (const LayerGroup& group : policy.Plan(config, rules.shape.num_layers, prompt_tokens)) {
-    kept += group.num_layers * policy.MaxKept(config, group.budget_tokens, prompt_tokens);
+  for (const LayerGroup& group : policy.Plan(config, layers, prompt_tokens)) {
+    kept += int64_t{group.num_layers} * policy.MaxKept(config, group.budget_tokens, prompt_tokens);
   }
-  const int64_t mean = (kept + layers - 1) / layers;
-  if (mean <= rules.max_budget_tokens()) return absl::OkStatus();
+  return static_cast<int32_t>((kept + layers - 1) / layers);
+}
+
+// REVIEW_ONLY keeps more than its budget: the observation tokens come on top, and where the last
+// group is short, the pyramid's mean is above the budget. The server's own default gives way.
+absl::Status KeepReviewOnlyWithinLimit(const CacheOptions& options, const CacheRules& rules,
+                                       int32_t prompt_tokens, CacheConfig* config) {
+  if (config->accounting != BudgetAccounting::kReviewOnly) return absl::OkStatus();
+  const bool is_default = std::holds_alternative<std::monostate>(options.budget);
+  const int32_t limit = rules.max_budget_tokens();
+  int32_t kept = MostKept(*config, rules, prompt_tokens);
+  while (is_default && kept > limit && config->budget_tokens > 1) {
+    config->budget_tokens = std::max(1, config->budget_tokens - (kept - limit));
+    kept = MostKept(*config, rules, prompt_tokens);
+  }
+  if (kept <= limit) return absl::OkStatus();
   return InvalidField(
       BudgetField(options),
-      absl::StrCat("comes to ", config.budget_tokens, " tokens per layer, with which ", mean,
-                   " may be kept under cache.accounting REVIEW_ONLY, must keep at most ",
-                   rules.max_budget_tokens(), ", this server's limit"));
+      absl::StrCat("comes to ", config->budget_tokens, " tokens per layer, with which ", kept,
+                   " may be kept under cache.accounting REVIEW_ONLY, must keep at most ", limit,
+                   ", this server's limit"));
 }
 
 // A budget that cannot hold what is always kept, and a window where there are windows.
@@ -154,7 +165,7 @@ absl::StatusOr<CacheConfig> ResolveCacheOptions(const CacheOptions& options,
   const int32_t sink = std::min(rules.defaults.sink_tokens, rules.limits.sink_tokens);
   config.sink_tokens = options.sink_tokens.value_or(total ? sink : 0);
   config.pinned = Joined(std::move(pinned));
-  WINDOWKV_RETURN_IF_ERROR(CheckKeptWithinLimit(options, rules, config, prompt_tokens));
+  WINDOWKV_RETURN_IF_ERROR(KeepReviewOnlyWithinLimit(options, rules, prompt_tokens, &config));
   WINDOWKV_RETURN_IF_ERROR(CheckBudgetHoldsLeast(options, config, prompt_tokens));
   return config;
 }

@@ -57,12 +57,15 @@ class CapturedDecodeGraphs final : public DecodeGraphs {
   }
 
   void Capture(const DecodeInputs& inputs, const Step& step, Graph& graph) {
+    graph.state = State::kFailed;
     graph.captured = std::make_unique<at::cuda::CUDAGraph>();
-    graph.captured->capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
+    const absl::Status begun = CatchExceptions(
+        [&] { graph.captured->capture_begin(pool_, cudaStreamCaptureModeThreadLocal); });
+    if (!begun.ok()) return;
     const absl::Status captured = CatchExceptions([&] { step(inputs, graph.logits); });
     // Also what failed must end, or it would take in all that follows.
     const absl::Status ended = CatchExceptions([&] { graph.captured->capture_end(); });
-    graph.state = captured.ok() && ended.ok() ? State::kCaptured : State::kFailed;
+    if (captured.ok() && ended.ok()) graph.state = State::kCaptured;
   }
 
   const Config config_;

@@ -47,6 +47,18 @@ absl::Status CheckKeepalive(std::string_view flag, absl::Duration duration) {
       absl::StrCat(ToAbsl(flag), " is ", absl::FormatDuration(duration), ", must be in [1s, 2h]"));
 }
 
+// CLI11 takes the default for a variable that is empty, in silence.
+absl::Status CheckVariables(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    const char* value = std::getenv(option->get_envname().c_str());
+    if (option->count() > 0 || value == nullptr || *value != 0) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        option->get_envname(), " is set and empty: unset it for the default, or give --",
+        option->get_single_name()));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 ServerFlags::ServerFlags(std::string program, std::string description, std::string listen,
@@ -54,10 +66,11 @@ ServerFlags::ServerFlags(std::string program, std::string description, std::stri
     : app_(std::move(description), program), listen_(std::move(listen)), http_(std::move(http)) {
   options_.program = std::move(program);
   app_.set_version_flag("--version", absl::StrCat(options_.program, " ", ToAbsl(BuildVersion())));
-  app_.set_config("--config", "", "File of flags, one `name=value` a line; flags come first");
+  app_.set_config(
+      "--config", "",
+      "File of flags, one `name=value` a line, # begins a comment, within quotes too; flags "
+      "come first");
   app_.allow_config_extras(CLI::config_extras_mode::error);
-  // Lines that begin with # are comments all the same; within a value it is part of it.
-  app_.get_config_formatter_base()->comment('\0');
   app_.option_defaults()->always_capture_default();
   app_.add_option("--listen", listen_, "HOST:PORT for gRPC; port 0 takes a free one");
   app_.add_option("--http", http_,
@@ -111,20 +124,17 @@ std::optional<int> ServerFlags::Parse(int argc, const char* const* argv) {
   for (CLI::Option* option : app_.get_options()) {
     const std::string name = option->get_single_name();
     if (name == "help" || name == "version" || name == "config") continue;
-    const std::string variable = EnvironmentName(name);
-    // CLI11 would take the default in silence.
-    if (const char* value = std::getenv(variable.c_str()); value != nullptr && *value == 0) {
-      std::cerr << options_.program << ": " << variable
-                << " is set and empty: unset it for the default, or give --" << name << "\n";
-      return kBadUsage;
-    }
-    option->envname(variable);
+    option->envname(EnvironmentName(name));
   }
   try {
     app_.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app_.exit(error);  // --help, --version
     std::cerr << options_.program << ": " << error.what() << "\n";
+    return kBadUsage;
+  }
+  if (absl::Status status = CheckVariables(app_); !status.ok()) {
+    std::cerr << options_.program << ": " << status.message() << "\n";
     return kBadUsage;
   }
   if (absl::Status status = Validate(); !status.ok()) {

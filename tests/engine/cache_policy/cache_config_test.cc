@@ -144,6 +144,12 @@ TEST(CacheConfigTest, UnderReviewOnlyTheLimitIsForWhatIsKeptObservationTokensInc
               HasSubstr("comes to 576 tokens per layer, with which 608 may be kept under "
                         "cache.accounting REVIEW_ONLY, must keep at most 600"));
   EXPECT_TRUE(resolve(600, 600).ok()) << "nothing is kept that the prompt does not have";
+  options.budget = {};
+  const auto by_default =
+      ResolveCacheOptions(options, rules, Task::kLocalization, /*prompt_tokens=*/4000, {});
+  ASSERT_TRUE(by_default.ok()) << by_default.status();
+  EXPECT_LT(by_default->budget_tokens, 576);
+  EXPECT_GE(by_default->budget_tokens, 560) << "no lower than it must be, but for a window";
   // A last group of one layer, whose share of the pyramid is the smallest.
   options.shared_layers = 7;
   EXPECT_FALSE(resolve(568, 4000).ok());

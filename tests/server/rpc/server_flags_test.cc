@@ -102,15 +102,6 @@ TEST(ServerFlagsTest, AFlagBeatsTheFileWhichBeatsTheEnvironment) {
   EXPECT_EQ(flags.options().log_level, "warning");
 }
 
-TEST(ServerFlagsTest, AHashIsPartOfAValueAndAtTheBeginningOfALineAComment) {
-  const std::string path = ::testing::TempDir() + "/server_flags_hash.conf";
-  std::ofstream(path) << "# a comment\ntls-cert = \"c#1/x y\"\ntls-key=k#2\n";
-  ServerFlags flags = MakeFlags();
-  ASSERT_EQ(Parse(&flags, {"--config", path.c_str()}), std::nullopt);
-  EXPECT_EQ(flags.options().tls.certificate_file, "c#1/x y");
-  EXPECT_EQ(flags.options().tls.key_file, "k#2");
-}
-
 TEST(ServerFlagsTest, AnEmptyVariableIsBadUsage) {
   const Environment empty("WINDOWKV_DRAIN_TIMEOUT", "");
   ServerFlags flags = MakeFlags();
@@ -118,6 +109,9 @@ TEST(ServerFlagsTest, AnEmptyVariableIsBadUsage) {
   EXPECT_EQ(Parse(&flags, {}), 2);
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
               HasSubstr("WINDOWKV_DRAIN_TIMEOUT is set and empty"));
+  ServerFlags typed = MakeFlags();
+  EXPECT_EQ(Parse(&typed, {"--drain-timeout=5s"}), std::nullopt);
+  EXPECT_EQ(typed.options().drain_timeout, absl::Seconds(5));
 }
 
 TEST(ServerFlagsTest, ALineOfTheFileThatIsNoFlagIsBadUsage) {
