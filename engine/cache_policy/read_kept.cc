@@ -25,6 +25,7 @@ std::vector<KeptTokens> ReadKept(const std::vector<KeptPositions>& selections, b
     copies.emplace_back(every_head ? kept.positions : kept.positions.slice(0, 0, 1), kept.count);
   }
   std::vector<KeptTokens> tokens;
+  tokens.reserve(copies.size());
   for (const auto& [positions, count] : copies) {
     tokens.push_back(ToKeptTokens(positions.Wait(), count.Wait()));
   }

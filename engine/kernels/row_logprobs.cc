@@ -25,6 +25,7 @@ std::vector<std::pair<int32_t, float>> RowLogprobs::MostLikely(size_t i, int32_t
   });
   order.resize(std::min(order.size(), static_cast<size_t>(count)));
   std::vector<std::pair<int32_t, float>> result;
+  result.reserve(order.size());
   for (const int64_t at : order) result.emplace_back(ids[at], Logprob(i, 1 + at));
   return result;
 }
