@@ -13,9 +13,6 @@ namespace {
 
 constexpr size_t kMaxWaiting = 1024;
 
-// Within what servers take by default, so that one text does not end the call for the others.
-constexpr size_t kMaxTextBytes = 15 << 20;
-
 // An error of one text, as FromRpcStatus has those of calls; never OK.
 absl::Status ErrorOf(const google::rpc::Status& error) {
   const absl::Status status = FromRpcStatus(
@@ -53,7 +50,7 @@ void BulkClassification::Send(Stream* stream) {
     absl::Status status = text->status();
     if (status.ok()) {
       request.set_text(**std::move(text));
-      status = CheckMessageSize(request, kMaxTextBytes);
+      status = CheckMessageSize(request, kMaxBulkTextBytes);
     }
     Enqueue(status);
     if (status.ok() && !stream->Write(request)) return;  // the call is over

@@ -13,6 +13,10 @@ namespace windowkv::client {
 // The longest message that protobuf serialises. gRPC ends the program over a longer one.
 inline constexpr size_t kMaxMessageBytes = std::numeric_limits<int>::max();
 
+// What fits a server's default --max-message-bytes: where many texts share a call, one that is
+// longer must not end it for the others.
+inline constexpr size_t kMaxBulkTextBytes = 15 << 20;
+
 // OUT_OF_RANGE: `message` has more than `limit` bytes when it is serialised.
 absl::Status CheckMessageSize(const google::protobuf::MessageLite& message,
                               size_t limit = kMaxMessageBytes);

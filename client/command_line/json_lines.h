@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "client/message_size.h"
 
 namespace windowkv::client {
 
@@ -14,8 +15,7 @@ namespace windowkv::client {
 // ignored. Holds one line at a time. Not thread-safe.
 class JsonLines {
  public:
-  // Fits a server's default --max-message-bytes.
-  static constexpr size_t kMaxLineBytes = 15 << 20;
+  static constexpr size_t kMaxLineBytes = kMaxBulkTextBytes;
 
   // `in` is not owned and outlives this.
   explicit JsonLines(std::istream* in) : in_(*in) {}

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/engine/kernels/kernel_test.h"
+#include "tests/engine/kernels/logits_test.h"
 
 namespace windowkv {
 namespace {
@@ -19,16 +19,8 @@ using testing::Pair;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-class RowLogprobsTest : public KernelTest {
+class RowLogprobsTest : public LogitsTest {
  protected:
-  at::Tensor Logits(const std::vector<std::vector<float>>& rows) const {
-    at::Tensor logits = at::empty(
-        {static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows[0].size())}, at::kFloat);
-    auto* data = logits.mutable_data_ptr<float>();
-    for (const std::vector<float>& row : rows) data = std::ranges::copy(row, data).out;
-    return logits.to(Options());
-  }
-
   // With few different values when `levels` is small.
   std::vector<float> RandomRow(size_t size, uint32_t levels, float width) {
     std::vector<float> row(size);

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/engine/kernels/kernel_test.h"
+#include "tests/engine/kernels/logits_test.h"
 
 namespace windowkv {
 namespace {
@@ -15,17 +15,8 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
-class SampleRowsTest : public KernelTest {
+class SampleRowsTest : public LogitsTest {
  protected:
-  at::Tensor Logits(const std::vector<std::vector<float>>& rows) const {
-    at::Tensor logits =
-        at::empty({static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows[0].size())},
-                  at::TensorOptions().dtype(at::kFloat));
-    auto* data = logits.mutable_data_ptr<float>();
-    for (const std::vector<float>& row : rows) data = std::ranges::copy(row, data).out;
-    return logits.to(Options());
-  }
-
   std::vector<int32_t> Greedy(const std::vector<std::vector<float>>& logits) const {
     std::vector<RowSampling> rows;
     for (size_t i = 0; i < logits.size(); ++i) rows.push_back({.row = static_cast<int32_t>(i)});

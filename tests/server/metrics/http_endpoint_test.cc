@@ -20,10 +20,13 @@ namespace {
 
 class HttpEndpointTest : public ::testing::Test {
  protected:
-  HttpEndpointTest() {
+  HttpEndpointTest() { Restart(HttpEndpoint::Config().request_timeout); }
+
+  void Restart(absl::Duration request_timeout) {
     HttpEndpoint::Config config;
     config.host = "127.0.0.1";
-    config.metrics_text = [] { return std::string("windowkv_test 1\n"); };
+    config.request_timeout = request_timeout;
+    config.metrics_text = [this] { return metrics_text_; };
     config.is_live = [this] { return live_.load(); };
     config.is_ready = [this] { return ready_.load(); };
     auto endpoint = HttpEndpoint::Start(std::move(config));
@@ -35,6 +38,7 @@ class HttpEndpointTest : public ::testing::Test {
     return httplib::Client("127.0.0.1", endpoint_->port()).Get(path);
   }
 
+  std::string metrics_text_ = "windowkv_test 1\n";  // constant while requests come
   std::atomic<bool> live_ = true;
   std::atomic<bool> ready_ = true;
   std::unique_ptr<HttpEndpoint> endpoint_;
@@ -102,18 +106,13 @@ class RawClient {
 };
 
 TEST_F(HttpEndpointTest, ClientsThatDribbleHoldItUpForATimeOnly) {
-  HttpEndpoint::Config config;
-  config.host = "127.0.0.1";
-  config.request_timeout = absl::Milliseconds(100);
-  config.is_live = [] { return true; };
-  const auto endpoint = HttpEndpoint::Start(std::move(config));
-  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
+  Restart(absl::Milliseconds(100));
   std::vector<std::unique_ptr<RawClient>> dribblers;
   for (int i = 0; i < 8; ++i) {
-    dribblers.push_back(std::make_unique<RawClient>((*endpoint)->port()));
+    dribblers.push_back(std::make_unique<RawClient>(endpoint_->port()));
     dribblers.back()->Send("GET /livez HTTP/1.1\r\nX: ");
   }
-  const RawClient probe((*endpoint)->port());
+  const RawClient probe(endpoint_->port());
   probe.Send("GET /livez HTTP/1.1\r\n\r\n");
   int rounds = 0;
   while (!probe.HearsWithin(/*milliseconds=*/10) && ++rounds < 1000) {
@@ -123,31 +122,22 @@ TEST_F(HttpEndpointTest, ClientsThatDribbleHoldItUpForATimeOnly) {
 }
 
 TEST_F(HttpEndpointTest, ReadsNoRequestWithoutEnd) {
-  HttpEndpoint::Config config;
-  config.host = "127.0.0.1";
-  config.request_timeout = absl::Hours(1);
-  const auto endpoint = HttpEndpoint::Start(std::move(config));
-  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
-  const RawClient client((*endpoint)->port());
+  Restart(absl::Hours(1));
+  const RawClient client(endpoint_->port());
   client.Send("GET /livez HTTP/1.1\r\n");
   for (int i = 0; i < 2000; ++i) client.Send("X: some header\r\n");
   EXPECT_TRUE(client.HearsWithin(/*milliseconds=*/60'000)) << "an answer, or the connection's end";
 }
 
 TEST_F(HttpEndpointTest, ClientsThatDoNotReadHoldItUpForATimeOnly) {
-  HttpEndpoint::Config config;
-  config.host = "127.0.0.1";
-  config.request_timeout = absl::Milliseconds(100);
-  config.metrics_text = [] { return std::string(32 << 20, 'x'); };  // more than sockets take
-  config.is_live = [] { return true; };
-  const auto endpoint = HttpEndpoint::Start(std::move(config));
-  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
+  metrics_text_ = std::string(32 << 20, 'x');  // more than sockets take
+  Restart(absl::Milliseconds(100));
   std::vector<std::unique_ptr<RawClient>> slow_readers;
   for (int i = 0; i < 8; ++i) {
-    slow_readers.push_back(std::make_unique<RawClient>((*endpoint)->port()));
+    slow_readers.push_back(std::make_unique<RawClient>(endpoint_->port()));
     slow_readers.back()->Send("GET /metrics HTTP/1.1\r\n\r\n");
   }
-  const RawClient probe((*endpoint)->port());
+  const RawClient probe(endpoint_->port());
   probe.Send("GET /livez HTTP/1.1\r\n\r\n");
   EXPECT_TRUE(probe.HearsWithin(/*milliseconds=*/60'000));
 }
